@@ -1,0 +1,23 @@
+/** The reference server: omnifile in a Koa application, beside a route of the application's own. */
+import Router from "@koa/router"
+import { omnifile } from "@omnifile/koa"
+import { main } from "@omnifile/node/Main"
+import * as OpenAIEmulator from "@omnifile/testkit/OpenAIEmulator"
+import Koa from "koa"
+
+await main({
+  name: "omnifile",
+  emulate: OpenAIEmulator.demo,
+  listener: (gateway) => {
+    const router = new Router()
+    router.get("/", (ctx) => {
+      ctx.body = "This is a Koa application with omnifile in it. The API is under /v1.\n"
+    })
+    const app = new Koa()
+    // Before body parsers: omnifile reads bodies as they come in.
+    app.use(omnifile(gateway))
+    app.use(router.routes())
+    app.use(router.allowedMethods())
+    return app.callback()
+  }
+})

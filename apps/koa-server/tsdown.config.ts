@@ -1,0 +1,11 @@
+import { defineConfig } from "tsdown"
+
+/** One file with all that it needs: it starts in half the time that loading the modules one by one takes. */
+export default defineConfig({
+  entry: ["src/main.ts"],
+  format: "esm",
+  platform: "node",
+  dts: false,
+  deps: { alwaysBundle: [/./], onlyBundle: false },
+  checks: { eval: false } // depd, which Koa uses, evaluates a constant string
+})

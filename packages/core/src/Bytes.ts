@@ -1,0 +1,100 @@
+/**
+ * How file content moves through omnifile: chunks of bytes, pulled by whoever needs them.
+ *
+ * Plain async iterables rather than Effect streams, because every byte of every upload and download passes
+ * here: Node streams and web streams already are async iterables, so nothing is wrapped on the way. A
+ * consumer that stops early ends the iteration, and with it the source.
+ */
+
+/**
+ * Content in chunks of any size, empty ones included. It can be iterated once. Nobody changes a chunk that
+ * was handed over.
+ */
+export type Bytes = AsyncIterable<Uint8Array>
+
+/** A part of some content, in bytes. Without a length it reaches to the end. */
+export interface ByteRange {
+  readonly offset: number
+  readonly length?: number | undefined
+}
+
+/** A part as somebody asks for it who does not know the size: between two offsets, both included, or the end. */
+export type RangeRequest =
+  | { readonly _tag: "Between"; readonly first: number; readonly last: number | null }
+  | { readonly _tag: "Last"; readonly count: number }
+
+export interface ResolvedRange {
+  readonly offset: number
+  readonly length: number
+}
+
+/** The part of so many bytes that is asked for, or null if there is none of it. */
+export const resolveRange = (request: RangeRequest, size: number): ResolvedRange | null => {
+  if (request._tag === "Last") {
+    const length = Math.min(request.count, size)
+    return length === 0 ? null : { offset: size - length, length }
+  }
+  const last = Math.min(request.last ?? size - 1, size - 1)
+  return request.first > last ? null : { offset: request.first, length: last - request.first + 1 }
+}
+
+/** Content that is already in memory. */
+export const fromArray = (...chunks: ReadonlyArray<Uint8Array>): Bytes => ({
+  async *[Symbol.asyncIterator]() {
+    yield* chunks
+  }
+})
+
+/** Joins chunks into one array; a single chunk is returned as it is. */
+export const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
+  if (chunks.length === 1 && chunks[0] !== undefined) return chunks[0]
+  const whole = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.byteLength, 0))
+  let offset = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, offset)
+    offset += chunk.byteLength
+  }
+  return whole
+}
+
+/** The whole content in memory. The promise is rejected with what the source throws. */
+export const collect = async (bytes: Bytes): Promise<Uint8Array> => {
+  const chunks: Array<Uint8Array> = []
+  for await (const chunk of bytes) chunks.push(chunk)
+  return concat(chunks)
+}
+
+/**
+ * The same content until the signal, then at once the signal's reason as an error, even while the source
+ * keeps a chunk waiting. The source is told to end and is not waited for.
+ */
+export const abortable = (bytes: Bytes, signal: AbortSignal): Bytes => ({
+  async *[Symbol.asyncIterator]() {
+    const iterator = bytes[Symbol.asyncIterator]()
+    // A promise for each chunk: `Promise.race` against one that lasts would keep every chunk in memory.
+    let rejectPending: (reason: unknown) => void = () => {}
+    const onAbort = (): void => rejectPending(signal.reason)
+    signal.addEventListener("abort", onAbort, { once: true })
+    let ended = false
+    try {
+      for (;;) {
+        signal.throwIfAborted()
+        const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+          rejectPending = reject
+          iterator.next().then(resolve, (cause) => {
+            ended = true
+            reject(cause)
+          })
+        })
+        if (next.done === true) {
+          ended = true
+          return
+        }
+        yield next.value
+      }
+    } finally {
+      signal.removeEventListener("abort", onAbort)
+      if (!ended) void Promise.resolve(iterator.return?.()).catch(() => {})
+    }
+  }
+})

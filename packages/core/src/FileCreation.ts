@@ -1,0 +1,195 @@
+/**
+ * Making a file of content that is received: one copy in each account of its target models, all at once; all
+ * or nothing of it, or as much as there is, as the installation wishes.
+ *
+ * The row says `creating` from before the first provider call until every copy is decided. Whatever ends the
+ * call before that (a failure, a client that leaves, a crash) undoes it.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import { BlobStore } from "./BlobStore.ts"
+import { AccountFailure, type CallError, invalid, ProvidersFailed } from "./CallError.ts"
+import { Catalog } from "./Catalog.ts"
+import * as ContentType from "./ContentType.ts"
+import { Idempotency } from "./Idempotency.ts"
+import { Instance } from "./Instance.ts"
+import { type ManagedFile, type Replica, update } from "./ManagedFile.ts"
+import type { CreateFile } from "./Operation.ts"
+import type { Principal } from "./Principal.ts"
+import { Registry } from "./Registry.ts"
+import { backoff, Removal } from "./Removal.ts"
+import { Replication } from "./Replication.ts"
+import { Settings } from "./Settings.ts"
+import { StorageError, Unavailable } from "./StorageError.ts"
+import { UnifiedIds } from "./UnifiedId.ts"
+
+export class FileCreation extends Context.Service<
+  FileCreation,
+  {
+    /**
+     * Succeeds with the ready file. Under an idempotency key that has been used for the same request, with
+     * the file of that time.
+     */
+    readonly create: (principal: Principal, operation: CreateFile) => Effect.Effect<ManagedFile, CallError>
+  }
+>()("@omnifile/core/FileCreation") {}
+
+/** Another instance took this one for dead and undid its upload. */
+const givenUp = new StorageError({
+  backend: "registry",
+  method: "create",
+  reason: new Unavailable({ cause: "the upload was undone by another instance" })
+})
+
+const make = Effect.gen(function* () {
+  const blobs = yield* BlobStore
+  const catalog = yield* Catalog
+  const idempotency = yield* Idempotency
+  const ids = yield* UnifiedIds
+  const instance = yield* Instance
+  const registry = yield* Registry
+  const removal = yield* Removal
+  const replication = yield* Replication
+  const settings = yield* Settings
+
+  const checkModels = (principal: Principal, models: ReadonlyArray<string>) => {
+    const unknown = models.filter((model) => catalog.deployments(model, principal).length === 0)
+    const message = `There is no model of this name that the key may use: ${unknown.join(", ")}.`
+    return unknown.length === 0 ? Effect.void : Effect.fail(invalid(message, "target_model_names", "model_not_found"))
+  }
+
+  /** Without targets copies are made on demand, from our own; if we keep none, they are made now. */
+  const accountsFor = (principal: Principal, models: ReadonlyArray<string>): ReadonlyArray<string> => {
+    const targets = models.length > 0 || settings.keepContent ? models : catalog.modelsOf(principal)
+    return [...new Set(targets.flatMap((model) => catalog.accountsOf(model)))]
+  }
+
+  /** The row with all that is known now, and the intent to make each copy. */
+  const begun = (row: ManagedFile, operation: CreateFile, accounts: ReadonlyArray<string>, now: number) =>
+    update(row, {
+      state: "creating",
+      filename: operation.filename,
+      bytes: operation.content.bytes,
+      sha256: operation.content.sha256,
+      declaredType: ContentType.parse(operation.declaredType),
+      contentType: ContentType.detect(operation.declaredType, operation.filename, operation.content.head),
+      purpose: operation.purpose,
+      expiresAt: operation.expiresAfter === null ? null : now + operation.expiresAfter * 1000,
+      models: [...operation.models],
+      replicas: accounts.map((account) => replication.intent(account, now)),
+      instance: instance.id,
+      dueAt: now + settings.instanceTtl
+    })
+
+  /** Takes the row from `receiving` to `creating`; or answers the file that an equal request has made. */
+  const begin = Effect.fnUntraced(function* (
+    principal: Principal,
+    operation: CreateFile,
+    accounts: ReadonlyArray<string>
+  ) {
+    const now = yield* Clock.currentTimeMillis
+    const { key } = operation.content
+    if (operation.idempotencyKey !== null) {
+      const row = yield* registry.file(key)
+      if (row === undefined) return yield* givenUp
+      const made = yield* idempotency.claim(
+        principal,
+        operation,
+        operation.idempotencyKey,
+        begun(row, operation, accounts, now)
+      )
+      if (made !== null) return made
+    }
+    const row = yield* registry.modifyFile(key, (current) =>
+      current.state === "receiving" ? begun(current, operation, accounts, now) : undefined
+    )
+    return row?.state === "creating" ? row : yield* givenUp
+  })
+
+  const copyTo = Effect.fnUntraced(function* (row: ManagedFile, accounts: ReadonlyArray<string>) {
+    const outcomes = yield* Effect.forEach(accounts, (account) => Effect.result(replication.upload(row, account)), {
+      concurrency: "unbounded"
+    })
+    const copies = outcomes.filter(Result.isSuccess).map(({ success }) => success)
+    const errors = outcomes.filter(Result.isFailure).map(({ failure }) => failure)
+    const broken = errors.find((error) => error instanceof StorageError)
+    if (broken !== undefined) return yield* broken
+    const failures = errors.filter((error) => error instanceof AccountFailure)
+    if (failures.length > 0 && (settings.onPartialFailure === "all" || copies.length === 0)) {
+      const reasons = failures.map(({ account, message }) => `${account} ${message}`)
+      return yield* new ProvidersFailed({ message: `The file could not be uploaded: ${reasons.join("; ")}.`, failures })
+    }
+    return { copies, complete: failures.length === 0 }
+  })
+
+  const identify = (row: ManagedFile, first: Replica | undefined) =>
+    Effect.try({
+      try: () =>
+        ids.encode({
+          _tag: "File",
+          uuid: row.key,
+          contentType: row.contentType,
+          models: row.models,
+          providerFileId: first?.remoteId ?? null,
+          deployment: first === undefined ? null : (deploymentOn(first.account, row.models) ?? null)
+        }),
+      catch: () => invalid("The names of the target models are too long together.", "target_model_names")
+    })
+
+  const deploymentOn = (account: string, models: ReadonlyArray<string>): string | undefined =>
+    models.flatMap((model) => catalog.deploymentsOf(model)).find((deployment) => deployment.account === account)?.id
+
+  const publish = Effect.fnUntraced(function* (row: ManagedFile, copies: ReadonlyArray<Replica>, complete: boolean) {
+    const id = yield* identify(row, copies[0])
+    const now = yield* Clock.currentTimeMillis
+    const published = yield* registry.modifyFile(row.key, (current) => {
+      if (current.state !== "creating") return undefined
+      const expiresAt = row.expiresAt === null ? null : row.expiresAt + (now - row.createdAt)
+      const due = [
+        ...(expiresAt === null ? [] : [expiresAt]),
+        ...(complete ? [] : [now + backoff(0)]),
+        ...(current.lostUploads.length === 0 ? [] : [now])
+      ]
+      return update(current, {
+        state: "ready",
+        id,
+        createdAt: now,
+        kept: settings.keepContent,
+        instance: null,
+        dueAt: due.length === 0 ? null : Math.min(...due)
+      })
+    })
+    if (published?.state !== "ready") return yield* givenUp
+    return published
+  })
+
+  return FileCreation.of({
+    create: Effect.fn("FileCreation.create")(function* (principal, operation) {
+      yield* checkModels(principal, operation.models)
+      const { key } = operation.content
+      const accounts = accountsFor(principal, operation.models)
+      const row = yield* begin(principal, operation, accounts)
+      if (row.key !== key) return row
+      const file = yield* Effect.gen(function* () {
+        const { complete, copies } = yield* copyTo(row, accounts)
+        return yield* publish(row, copies, complete)
+      }).pipe(
+        Effect.onExit((exit) =>
+          Exit.isSuccess(exit) ? Effect.void : removal.discardUnless(key, ({ state }) => state === "ready")
+        )
+      )
+      if (!file.kept) yield* Effect.ignore(blobs.remove(key), { log: true })
+      return file
+    })
+  })
+})
+
+export const layer: Layer.Layer<
+  FileCreation,
+  never,
+  BlobStore | Catalog | Idempotency | Instance | Registry | Removal | Replication | UnifiedIds
+> = Layer.effect(FileCreation, make)

@@ -1,0 +1,66 @@
+/** From the ID that a client wrote to the file that it may use, or to nothing: the way of every operation. */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Access from "./Access.ts"
+import { NotFound } from "./CallError.ts"
+import * as LitellmId from "./LitellmId.ts"
+import { isVisible, type ManagedFile } from "./ManagedFile.ts"
+import type { Principal } from "./Principal.ts"
+import { Registry } from "./Registry.ts"
+import type { StorageError } from "./StorageError.ts"
+import { UnifiedIds } from "./UnifiedId.ts"
+
+export class FileLookup extends Context.Service<
+  FileLookup,
+  {
+    /**
+     * The file, if it exists and the principal may see it. Whatever else is the case, `NotFound` says the
+     * same. A forged ID reaches no storage. `param` is where in a body the ID stood.
+     */
+    readonly find: (
+      principal: Principal,
+      id: string,
+      param?: string | null
+    ) => Effect.Effect<ManagedFile, NotFound | StorageError>
+    /** The same for rows that are deleted and still remembered: what a list may continue after. */
+    readonly findCursor: (principal: Principal, id: string) => Effect.Effect<ManagedFile, NotFound | StorageError>
+  }
+>()("@omnifile/core/FileLookup") {}
+
+const make = Effect.gen(function* () {
+  const registry = yield* Registry
+  const ids = yield* UnifiedIds
+
+  /** Ours are keyed by the UUID inside; imported ones by the whole ID. */
+  const keyOf = (id: string): string | undefined => {
+    const identity = ids.decode("file", id)
+    if (Option.isSome(identity)) return identity.value.uuid
+    const imported = LitellmId.recognise(id)
+    return Option.isSome(imported) ? id : undefined
+  }
+
+  const findWhere = Effect.fnUntraced(function* (
+    principal: Principal,
+    id: string,
+    param: string | null,
+    accepts: (file: ManagedFile, now: number) => boolean
+  ) {
+    const key = keyOf(id)
+    const file = key === undefined ? undefined : yield* registry.file(key)
+    const now = yield* Clock.currentTimeMillis
+    if (file === undefined || file.id !== id || !accepts(file, now) || !Access.maySee(principal, file.owner)) {
+      return yield* new NotFound({ id, param })
+    }
+    return file
+  })
+
+  return FileLookup.of({
+    find: (principal, id, param = null) => findWhere(principal, id, param, isVisible),
+    findCursor: (principal, id) => findWhere(principal, id, "after", () => true)
+  })
+})
+
+export const layer: Layer.Layer<FileLookup, never, Registry | UnifiedIds> = Layer.effect(FileLookup, make)

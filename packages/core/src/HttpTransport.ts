@@ -1,0 +1,61 @@
+/**
+ * The wire to providers: one HTTP exchange, no policy. What runs it (undici, fetch, ...) is a layer; retries,
+ * classification and redaction are `Upstream`'s.
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { Bytes } from "./Bytes.ts"
+
+/** A streamed body of known length. */
+export interface StreamBody {
+  readonly bytes: Bytes
+  readonly length: number
+}
+
+/** Times in milliseconds. */
+export interface TransportRequest {
+  readonly method: "GET" | "POST" | "DELETE"
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array | StreamBody | null
+  readonly connectTimeout: number
+  readonly headersTimeout: number
+  readonly idleTimeout: number
+}
+
+export interface TransportResponse {
+  readonly status: number
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+  /** The whole body, where it is so short that it came together with the head. */
+  readonly complete: Uint8Array | null
+  /** The body. Iterated once, or not at all and then cancelled. Throws when the connection breaks. */
+  readonly body: Bytes
+  /** Gives up the rest of the body and with it the connection. Does nothing after the end. */
+  readonly cancel: () => void
+}
+
+export class TransportError extends Schema.TaggedError<TransportError>()("TransportError", {
+  /** How much of the request had gone out; after `all` the server may have acted on it. */
+  sent: Schema.Literals(["nothing", "part", "all"]),
+  timedOut: Schema.Boolean,
+  cause: Schema.Defect()
+}) {}
+
+export class HttpTransport extends Context.Service<
+  HttpTransport,
+  {
+    /**
+     * Succeeds with the head of the answer, whatever its status. Redirects are not followed. An
+     * interruption closes the connection.
+     */
+    readonly send: (request: TransportRequest) => Effect.Effect<TransportResponse, TransportError>
+  }
+>()("@omnifile/core/HttpTransport") {}
+
+/** The first value of a response header. */
+export const header = (response: TransportResponse, name: string): string | undefined => {
+  const value = response.headers[name]
+  return typeof value === "string" ? value : value?.[0]
+}

@@ -1,0 +1,131 @@
+/**
+ * A file under a unified ID, with its replicas: the one row that upload, use, deletion and recovery change,
+ * always by compare-and-set.
+ *
+ * ```
+ * receiving -> creating -> ready -> deleting -> deleted (tombstone) -> gone
+ *      \___________\________________/
+ *       refused, failed, or found abandoned after a crash
+ * ```
+ *
+ * Only `ready` files exist for clients.
+ */
+import * as Schema from "effect/Schema"
+import { Owner } from "./Access.ts"
+
+/** What OpenAI accepts as a purpose on upload. */
+export const inputPurposes = ["assistants", "batch", "fine-tune", "vision", "user_data", "evals"] as const
+
+/** What a file may be for, files that providers make included. */
+export const purposes = [...inputPurposes, "assistants_output", "batch_output", "fine-tune-results"] as const
+
+export type InputPurpose = (typeof inputPurposes)[number]
+export type Purpose = (typeof purposes)[number]
+
+/**
+ * - `pending`: an upload may be under way
+ * - `processing`: the provider has it but cannot use it yet
+ * - `ready`: usable until `expiresAt`
+ * - `failed`: not there; may be tried again
+ * - `expired`: was there, and the provider dropped it
+ * - `deleting`: to be deleted at the provider
+ */
+export const replicaStates = ["pending", "processing", "ready", "failed", "expired", "deleting"] as const
+export type ReplicaState = (typeof replicaStates)[number]
+
+/** The variant that holds the client's own bytes. */
+export const originalVariant = "original"
+
+const Millis = Schema.Int
+
+/** A provider copy of a file, in one account. Times in milliseconds since 1970. */
+export class Replica extends Schema.Class<Replica>("Replica")({
+  account: Schema.String,
+  variant: Schema.String,
+  state: Schema.Literals(replicaStates),
+  remoteId: Schema.NullOr(Schema.String),
+  /** The instance whose upload this is while the copy is `pending`. */
+  instance: Schema.NullOr(Schema.String),
+  /** When the provider drops the copy by itself. */
+  expiresAt: Schema.NullOr(Millis),
+  createdAt: Millis,
+  updatedAt: Millis,
+  /** Why it is not usable, in words that name no URL, key or provider ID. */
+  error: Schema.NullOr(Schema.String)
+}) {}
+
+/**
+ * An upload whose answer was never read: the provider may hold a copy whose ID we do not know. It is looked
+ * for in the account's list by name, size and this window of time.
+ */
+export class LostUpload extends Schema.Class<LostUpload>("LostUpload")({
+  account: Schema.String,
+  startedAt: Millis,
+  endedAt: Millis
+}) {}
+
+export const fileStates = ["receiving", "creating", "ready", "deleting", "deleted"] as const
+export type FileState = (typeof fileStates)[number]
+
+export class ManagedFile extends Schema.Class<ManagedFile>("ManagedFile")({
+  /** The key of the row and of the content: the UUID inside the unified ID, or an imported ID as it is. */
+  key: Schema.String,
+  /** The unified ID. It is there once the file was ready. */
+  id: Schema.NullOr(Schema.String),
+  state: Schema.Literals(fileStates),
+  owner: Owner,
+  filename: Schema.String,
+  bytes: Schema.Int,
+  /** Of the client's bytes, in hex. */
+  sha256: Schema.String,
+  /** What the client said the content is, if it did: what providers are told. */
+  declaredType: Schema.NullOr(Schema.String),
+  /** What the content is, as far as it can be told. */
+  contentType: Schema.String,
+  purpose: Schema.Literals(purposes),
+  createdAt: Millis,
+  expiresAt: Schema.NullOr(Millis),
+  /** The model names that the file was uploaded for; none means any. */
+  models: Schema.Array(Schema.String),
+  /** Whether our own store keeps the bytes. */
+  kept: Schema.Boolean,
+  replicas: Schema.Array(Replica),
+  lostUploads: Schema.Array(LostUpload),
+  /** The instance that works on the row while it is `receiving` or `creating`. */
+  instance: Schema.NullOr(Schema.String),
+  /** The idempotency record that this create holds. */
+  idempotency: Schema.NullOr(Schema.String),
+  /** When background work on this row is next due. */
+  dueAt: Schema.NullOr(Millis),
+  /** How often background work has failed in a row. */
+  attempts: Schema.Int
+}) {}
+
+/** A copy of the row with some fields changed. */
+export const update = (
+  file: ManagedFile,
+  changes: Partial<typeof ManagedFile.Type extends infer F ? { -readonly [K in keyof F]: F[K] } : never>
+): ManagedFile => new ManagedFile({ ...file, ...changes })
+
+export const findReplica = (
+  file: ManagedFile,
+  account: string,
+  variant: string = originalVariant
+): Replica | undefined => file.replicas.find((replica) => replica.account === account && replica.variant === variant)
+
+/** The row with this replica in place of the one of the same account and variant. */
+export const withReplica = (file: ManagedFile, replica: Replica): ManagedFile =>
+  update(file, {
+    replicas: [
+      ...file.replicas.filter((other) => other.account !== replica.account || other.variant !== replica.variant),
+      replica
+    ]
+  })
+
+/** Whether a call may use the copy now. */
+export const isLive = (replica: Replica, now: number): boolean =>
+  replica.state === "ready" && replica.remoteId !== null && (replica.expiresAt === null || replica.expiresAt > now)
+
+/** Whether the file exists for clients now. */
+export const isVisible = (file: ManagedFile, now: number): boolean =>
+  file.state === "ready" && (file.expiresAt === null || file.expiresAt > now)

@@ -1,0 +1,214 @@
+/**
+ * Managed files as a hook: checks and resolves the unified IDs in a body, prefers deployments that hold the
+ * files, makes missing copies, puts each deployment's own IDs in place, and heals copies that a provider lost.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import type { Deployment } from "./Account.ts"
+import { type AccountFailure, type CallError, invalid } from "./CallError.ts"
+import { Catalog } from "./Catalog.ts"
+import { FileLookup } from "./FileLookup.ts"
+import type { Call, Candidate, FailureAction, Hook, ModelCall } from "./Hooks.ts"
+import { isModelCall } from "./Hooks.ts"
+import type { Edit } from "./JsonScan.ts"
+import * as LitellmId from "./LitellmId.ts"
+import { findReplica, isLive, type ManagedFile, Replica, withReplica } from "./ManagedFile.ts"
+import type { FileReference } from "./Operation.ts"
+import { ProviderError, Rejected } from "./ProviderError.ts"
+import { Registry } from "./Registry.ts"
+import { Replication } from "./Replication.ts"
+import { Settings } from "./Settings.ts"
+import { UnifiedIds } from "./UnifiedId.ts"
+import { Upstream } from "./Upstream.ts"
+
+export const make = Effect.gen(function* () {
+  const catalog = yield* Catalog
+  const ids = yield* UnifiedIds
+  const lookup = yield* FileLookup
+  const registry = yield* Registry
+  const replication = yield* Replication
+  const upstream = yield* Upstream
+  const { allowProviderIds } = yield* Settings
+
+  /** A provider's own ID, in an installation that lets clients use those. */
+  const isForeign = (id: string): boolean =>
+    allowProviderIds && Option.isNone(ids.decode("file", id)) && Option.isNone(LitellmId.recognise(id))
+
+  const resolve = Effect.fnUntraced(function* (call: Call, references: ReadonlyArray<FileReference>) {
+    const files = new Map<string, ManagedFile>()
+    for (const { id, param } of references) {
+      if (files.has(id) || isForeign(id)) continue
+      files.set(id, yield* lookup.find(call.principal, id, param))
+    }
+    return { ...call, files }
+  })
+
+  const preCall = (call: Call): Effect.Effect<Call, CallError> =>
+    isModelCall(call) && call.operation.files.length > 0 ? resolve(call, call.operation.files) : Effect.succeed(call)
+
+  const holds = (file: ManagedFile, { account }: Deployment, now: number): boolean => {
+    const replica = findReplica(file, account)
+    return replica !== undefined && isLive(replica, now)
+  }
+
+  const filter = Effect.fnUntraced(function* (call: ModelCall, candidates: ReadonlyArray<Candidate>) {
+    const now = yield* Clock.currentTimeMillis
+    const files = [...call.files.values()]
+    const able = candidates.flatMap((candidate) => {
+      const missing = files.filter((file) => !holds(file, candidate.deployment, now))
+      if (missing.length === 0) return [candidate]
+      const possible = missing.every((file) => replication.canCopy(file, candidate.deployment.account))
+      return possible ? [{ ...candidate, rank: candidate.rank + 1 }] : []
+    })
+    if (able.length > 0) return able
+    const stuck = call.operation.files.find(({ id }) => {
+      const file = call.files.get(id)
+      return file !== undefined && !candidates.some(({ deployment }) => holds(file, deployment, now))
+    })
+    const file = stuck === undefined ? undefined : call.files.get(stuck.id)
+    const why =
+      file === undefined
+        ? "no deployment of the model has all of them, and they cannot be copied"
+        : file.kept
+          ? `it may not be copied to an account that serves ${call.operation.model}, or is too large for it`
+          : `no account that serves ${call.operation.model} has a copy, and its content is not kept here`
+    const what = stuck === undefined ? "The files of this request" : `The file ${stuck.id}`
+    return yield* invalid(`${what} cannot be used: ${why}.`, stuck?.param ?? "messages", "file_not_available")
+  })
+
+  const editFor = ({ end, start }: FileReference, replica: Replica): Edit => ({
+    start,
+    end,
+    value: replica.remoteId ?? ""
+  })
+
+  const place = Effect.fnUntraced(function* (
+    call: ModelCall,
+    { account }: Deployment
+  ): Effect.fn.Return<ReadonlyArray<Edit>, CallError | AccountFailure> {
+    const now = yield* Clock.currentTimeMillis
+    const copies = new Map<string, Replica>()
+    const missing: Array<readonly [id: string, file: ManagedFile]> = []
+    for (const entry of call.files) {
+      const replica = findReplica(entry[1], account)
+      if (replica !== undefined && isLive(replica, now)) copies.set(entry[0], replica)
+      else missing.push(entry)
+    }
+    if (missing.length > 0) {
+      const made = yield* Effect.forEach(
+        missing,
+        ([id, file]) => Effect.map(replication.ensure(file, account), (replica) => [id, replica] as const),
+        { concurrency: "unbounded" }
+      )
+      for (const [id, replica] of made) copies.set(id, replica)
+    }
+    return call.operation.files.flatMap((reference) => {
+      const replica = copies.get(reference.id)
+      return replica === undefined ? [] : [editFor(reference, replica)]
+    })
+  })
+
+  /** The row without a copy that its provider says it does not have. */
+  const forgetCopy = Effect.fnUntraced(function* (file: ManagedFile, lost: Replica) {
+    const now = yield* Clock.currentTimeMillis
+    return yield* registry.modifyFile(file.key, (current) => {
+      const replica = findReplica(current, lost.account)
+      return replica?.remoteId === lost.remoteId && replica.state === "ready"
+        ? withReplica(
+            current,
+            new Replica({ ...replica, state: "expired", updatedAt: now, error: "lost at the provider" })
+          )
+        : undefined
+    })
+  })
+
+  /** Asks the provider for the copies that the refused request named; true if one is gone and can be made again. */
+  const healed = Effect.fnUntraced(function* (call: ModelCall, { account }: Deployment) {
+    const target = catalog.accounts.get(account)
+    if (target === undefined) return false
+    const outcomes = yield* Effect.forEach(
+      call.files.values(),
+      Effect.fnUntraced(function* (file) {
+        const row = (yield* registry.file(file.key)) ?? file
+        const replica = findReplica(row, account)
+        if (replica === undefined || replica.remoteId === null || !replication.canCopy(row, account)) return false
+        const known = yield* Effect.result(
+          upstream.request(
+            target,
+            Effect.succeed(target.provider.files.retrieve(replica.remoteId)),
+            target.provider.files.decodeFile
+          )
+        )
+        const gone = Result.isSuccess(known) ? known.success.state === "failed" : known.failure.absent
+        if (!gone) return false
+        yield* forgetCopy(row, replica)
+        yield* Effect.logInfo("A copy was lost at its provider and is made again").pipe(
+          Effect.annotateLogs({ account, file: row.key })
+        )
+        return true
+      }),
+      { concurrency: "unbounded" }
+    )
+    return outcomes.includes(true)
+  })
+
+  /** The provider's words with our IDs in the place of its own. */
+  const translate = (call: ModelCall, { account }: Deployment, error: ProviderError): ProviderError => {
+    const { reason } = error
+    if (reason._tag !== "Rejected") return error
+    const { code, param, status, type } = reason
+    let { message } = reason
+    for (const [id, file] of call.files) {
+      const remoteId = findReplica(file, account)?.remoteId
+      if (remoteId !== null && remoteId !== undefined && remoteId !== "") message = message.replaceAll(remoteId, id)
+    }
+    return message === reason.message
+      ? error
+      : new ProviderError({
+          account: error.account,
+          call: error.call,
+          reason: new Rejected({ status, message, type, param, code }),
+          maybeAccepted: error.maybeAccepted
+        })
+  }
+
+  const afterRejection = Effect.fnUntraced(
+    function* (
+      call: ModelCall,
+      deployment: Deployment,
+      error: ProviderError
+    ): Effect.fn.Return<FailureAction, CallError> {
+      // The call's rows are those of its start: the copies may have been made since.
+      const files = new Map(call.files)
+      for (const [id, file] of call.files) files.set(id, (yield* registry.file(file.key)) ?? file)
+      const current = { ...call, files }
+      if (yield* healed(current, deployment)) return { _tag: "Retry" }
+      return { _tag: "Proceed", error: translate(current, deployment, error) }
+    },
+    (run, _call, _deployment, error) =>
+      Effect.catch(run, (failure) =>
+        Effect.as(Effect.logWarning("Copies could not be checked", failure), { _tag: "Proceed", error } as const)
+      )
+  )
+
+  const hook: Hook = {
+    name: "managed-files",
+    preCall,
+    filterDeployments: (call, candidates) =>
+      call.files.size === 0 ? Effect.succeed(candidates) : filter(call, candidates),
+    preDeployment: (call, deployment, request) =>
+      call.files.size === 0
+        ? Effect.succeed(request)
+        : Effect.map(place(call, deployment), (edits) => ({ ...request, edits: [...request.edits, ...edits] })),
+    onFailure: (call, failure) =>
+      isModelCall(call) &&
+      call.files.size > 0 &&
+      failure._tag === "DeploymentFailed" &&
+      failure.error.reason._tag === "Rejected"
+        ? afterRejection(call, failure.deployment, failure.error)
+        : Effect.succeed(null)
+  }
+  return hook
+})

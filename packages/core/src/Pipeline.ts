@@ -1,0 +1,96 @@
+/** A call from its first hook to its last: the one door to every operation. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type { CallError } from "./CallError.ts"
+import { Catalog } from "./Catalog.ts"
+import { Files } from "./Files.ts"
+import { type Answer, type Answers, type Call, Hooks, stepsOf } from "./Hooks.ts"
+import { ModelCalls } from "./ModelCalls.ts"
+import * as Operation from "./Operation.ts"
+import type { Principal } from "./Principal.ts"
+
+export interface Request<out Op extends Operation.Operation> {
+  /** Names the request in logs and answers. */
+  readonly id: string
+  readonly principal: Principal
+  readonly operation: Op
+}
+
+export class Pipeline extends Context.Service<
+  Pipeline,
+  {
+    /**
+     * Runs an operation with all hooks. The scope holds what the answer still needs, such as a body that is
+     * read later: close it when the answer has been used.
+     */
+    readonly run: <Op extends Operation.Operation>(
+      request: Request<Op>
+    ) => Effect.Effect<Answers[Op["_tag"]], CallError, Scope.Scope>
+  }
+>()("@omnifile/core/Pipeline") {}
+
+const make = Effect.gen(function* () {
+  const catalog = yield* Catalog
+  const files = yield* Files
+  const hooks = yield* Hooks
+  const modelCalls = yield* ModelCalls
+  const preCalls = stepsOf(hooks, "preCall")
+  const postCalls = stepsOf(hooks, "postCall")
+  const onFailures = stepsOf(hooks, "onFailure")
+
+  const execute = ({
+    files: resolved,
+    id,
+    operation,
+    principal
+  }: Call): Effect.Effect<Answer, CallError, Scope.Scope> =>
+    Operation.match<Effect.Effect<Answer, CallError, Scope.Scope>>({
+      CreateFile: (op) => Effect.map(files.create(principal, op), (file) => ({ _tag: op._tag, file })),
+      ListFiles: (op) => Effect.map(files.list(principal, op), (page) => ({ _tag: op._tag, page })),
+      RetrieveFile: (op) => Effect.map(files.retrieve(principal, op), (file) => ({ _tag: op._tag, file })),
+      FileContent: (op) => Effect.map(files.content(principal, op), (content) => ({ _tag: op._tag, content })),
+      DeleteFile: (op) => Effect.map(files.remove(principal, op), (file) => ({ _tag: op._tag, file })),
+      ListReplicas: (op) => Effect.map(files.replicas(principal, op), (replicas) => ({ _tag: op._tag, replicas })),
+      ListModels: (op) => Effect.succeed({ _tag: op._tag, models: catalog.modelsOf(principal) }),
+      ChatCompletion: (op) =>
+        Effect.map(modelCalls.serve({ id, principal, operation: op, files: resolved }), (served) => ({
+          _tag: op._tag,
+          ...served
+        }))
+    })(operation)
+
+  const tell = (call: Call) => (error: CallError) =>
+    Effect.forEach(onFailures, (onFailure) => onFailure(call, { _tag: "CallFailed", error }), { discard: true })
+
+  const runHooks = Effect.fnUntraced(function* (first: Call) {
+    let call = first
+    for (const preCall of preCalls) call = yield* preCall(call)
+    let answer = yield* execute(call)
+    for (const postCall of postCalls) answer = yield* postCall(call, answer)
+    return answer
+  })
+
+  const answers =
+    <Op extends Operation.Operation>(operation: Op) =>
+    (answer: Answer): answer is Answers[Op["_tag"]] =>
+      answer._tag === operation._tag
+
+  return Pipeline.of({
+    run: (request) => {
+      const call: Call = { ...request, files: new Map() }
+      const isAnswer = answers(request.operation)
+      return runHooks(call).pipe(
+        Effect.tapError(tell(call)),
+        Effect.flatMap((answer) =>
+          isAnswer(answer)
+            ? Effect.succeed(answer)
+            : Effect.die(new TypeError(`A hook answered ${request.operation._tag} with ${answer._tag}`))
+        )
+      )
+    }
+  })
+})
+
+export const layer: Layer.Layer<Pipeline, never, Catalog | Files | Hooks | ModelCalls> = Layer.effect(Pipeline, make)

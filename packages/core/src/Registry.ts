@@ -1,0 +1,299 @@
+/**
+ * What omnifile knows: files with their replicas, idempotency records, and which instances are alive.
+ *
+ * Every change is a compare-and-set on a version. A cache of files stands in front of the backend; it holds
+ * rows, never a decision about access, and drops what another process may have changed before it answers.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type { Scope } from "./Access.ts"
+import { FileCache } from "./FileCache.ts"
+import { fileEntries, instant, listPartition } from "./RegistryIndexes.ts"
+import { ManagedFile, type Purpose } from "./ManagedFile.ts"
+import * as Backend from "./RegistryBackend.ts"
+import { type Change, type Position, RegistryBackend, type StoredRecord } from "./RegistryBackend.ts"
+import * as StorageError from "./StorageError.ts"
+
+/** The claim of one create call on an `Idempotency-Key`. */
+export class IdempotencyRecord extends Schema.Class<IdempotencyRecord>("IdempotencyRecord")({
+  /** A digest of caller and key. */
+  key: Schema.String,
+  /** A digest of the request: another one under the same key is a conflict. */
+  fingerprint: Schema.String,
+  /** The row that the call makes or made; how far it is stands there. */
+  file: Schema.String,
+  /** Milliseconds since 1970. */
+  expiresAt: Schema.Int
+}) {}
+
+/** A row, and the version that a change must name. */
+export interface Versioned<A> {
+  readonly value: A
+  readonly version: number
+}
+
+export interface ListFiles {
+  /** Rows of any of these scopes; none: an empty page. */
+  readonly scopes: ReadonlyArray<Scope>
+  readonly purpose: Purpose | null
+  readonly order: "asc" | "desc"
+  readonly after: Position | undefined
+  readonly limit: number
+}
+
+/** How often a change is tried again after somebody else's came first. */
+const casAttempts = 64
+
+export class Registry extends Context.Service<
+  Registry,
+  {
+    /** The row, in whatever state it is; undefined if there is none. */
+    readonly file: (key: string) => Effect.Effect<ManagedFile | undefined, StorageError.StorageError>
+    /** Inserts a row; `Conflict` if the key is taken. */
+    readonly insertFile: (file: ManagedFile) => Effect.Effect<void, StorageError.StorageError>
+    /**
+     * Changes a row by compare-and-set. `change` sees the newest row and is asked again whenever another
+     * change came first; undefined leaves the row, null removes it. A row that gives up its idempotency key
+     * frees it in the same commit. Answers the row as it then is, undefined if there is none.
+     */
+    readonly modifyFile: (
+      key: string,
+      change: (file: ManagedFile) => ManagedFile | null | undefined
+    ) => Effect.Effect<ManagedFile | undefined, StorageError.StorageError>
+    /** A page of ready files, by creation time and then key. */
+    readonly listFiles: (query: ListFiles) => Effect.Effect<ReadonlyArray<ManagedFile>, StorageError.StorageError>
+    /** Rows whose background work is due at `now` or before, the most overdue first. */
+    readonly dueFiles: (
+      now: number,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<ManagedFile>, StorageError.StorageError>
+    /** Rows with an upload to this account that may be under way. */
+    readonly uploadsTo: (account: string) => Effect.Effect<ReadonlyArray<ManagedFile>, StorageError.StorageError>
+    /** Whether some row owns this provider copy. */
+    readonly ownsRemote: (account: string, remoteId: string) => Effect.Effect<boolean, StorageError.StorageError>
+    readonly idempotency: (
+      key: string
+    ) => Effect.Effect<Versioned<IdempotencyRecord> | undefined, StorageError.StorageError>
+    /**
+     * Takes an idempotency key for a row, both in one commit: the row goes to `file`, the key to `record`.
+     * False if the key, or the row, was changed by somebody else.
+     */
+    readonly claimIdempotency: (
+      record: IdempotencyRecord,
+      replaces: number,
+      file: ManagedFile
+    ) => Effect.Effect<boolean, StorageError.StorageError>
+    /** Removes a record that has expired or lost its purpose, if it is still that version. */
+    readonly removeIdempotency: (key: string, version: number) => Effect.Effect<void, StorageError.StorageError>
+    readonly expiredIdempotency: (
+      now: number,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<Versioned<IdempotencyRecord>>, StorageError.StorageError>
+    /** Says that an instance lives until then, unless it says so again. */
+    readonly heartbeat: (instance: string, until: number) => Effect.Effect<void, StorageError.StorageError>
+    /** Takes an instance from the list: it has ended in order. */
+    readonly removeInstance: (instance: string) => Effect.Effect<void, StorageError.StorageError>
+    readonly isAlive: (instance: string, now: number) => Effect.Effect<boolean, StorageError.StorageError>
+  }
+>()("@omnifile/core/Registry") {}
+
+class InstanceRecord extends Schema.Class<InstanceRecord>("InstanceRecord")({
+  until: Schema.Int
+}) {}
+
+const codec = <A>(schema: Schema.Codec<A, unknown>) => {
+  const json = Schema.fromJsonString(schema)
+  return { decode: Schema.decodeUnknownEffect(json), encode: Schema.encodeSync(json) }
+}
+
+const files = codec(ManagedFile)
+const idempotencyRecords = codec(IdempotencyRecord)
+const instances = codec(InstanceRecord)
+
+const make = Effect.gen(function* () {
+  const backend = yield* RegistryBackend
+  const cache = new FileCache()
+  const fail = StorageError.of(backend.name)
+
+  const decodeWith =
+    <A>(decode: (value: unknown) => Effect.Effect<A, Schema.SchemaError>) =>
+    (record: StoredRecord): Effect.Effect<Versioned<A>, StorageError.StorageError> =>
+      Effect.mapBoth(decode(record.value), {
+        onSuccess: (value) => ({ value, version: record.version }),
+        onFailure: (cause) => fail("decode", new StorageError.Corrupt({ key: record.key, cause }))
+      })
+  const decodeFile = decodeWith(files.decode)
+  const decodeIdempotency = decodeWith(idempotencyRecords.decode)
+  const decodeInstance = decodeWith(instances.decode)
+
+  const readOne = Effect.fnUntraced(function* <A>(
+    collection: string,
+    key: string,
+    decode: (record: StoredRecord) => Effect.Effect<A, StorageError.StorageError>
+  ) {
+    const [record] = yield* backend.read(collection, [key])
+    return record === undefined ? undefined : yield* decode(record)
+  })
+
+  const freshFile = Effect.fnUntraced(function* (key: string) {
+    const epoch = cache.epoch
+    const found = yield* readOne("files", key, decodeFile)
+    if (found !== undefined) cache.offer(key, found, epoch)
+    return found
+  })
+
+  const cachedFile = Effect.fnUntraced(function* (key: string) {
+    const invalidation = yield* backend.drainInvalidations
+    if (invalidation._tag !== "Nothing") cache.invalidate(invalidation)
+    return cache.get(key) ?? (yield* freshFile(key))
+  })
+
+  const fileChange = (before: number, file: ManagedFile): Change => ({
+    collection: "files",
+    key: file.key,
+    expected: before,
+    record: { value: files.encode(file), entries: fileEntries(file) }
+  })
+  const fileRemoval = (before: number, key: string): Change => ({
+    collection: "files",
+    key,
+    expected: before,
+    record: null
+  })
+  const idempotencyChange = (before: number, record: IdempotencyRecord): Change => ({
+    collection: "idempotency",
+    key: record.key,
+    expected: before,
+    record: {
+      value: idempotencyRecords.encode(record),
+      entries: [{ index: "expiry", partitions: ["all"], sort: instant(record.expiresAt) }]
+    }
+  })
+
+  /** The cache must not show the old row after the commit, whatever becomes of the commit. */
+  const commit = (changes: ReadonlyArray<Change>) =>
+    Effect.ensuring(
+      backend.commit(changes),
+      Effect.sync(() => {
+        for (const { collection, key } of changes) if (collection === "files") cache.drop(key)
+      })
+    )
+
+  /** Runs `attempt` again as long as somebody else's commit came first. */
+  const whileContended = <A>(attempt: Effect.Effect<A, StorageError.StorageError>) =>
+    Effect.retry(attempt, { times: casAttempts, while: StorageError.isConflict })
+
+  const orFalse = (run: Effect.Effect<void, StorageError.StorageError>) =>
+    run.pipe(
+      Effect.as(true),
+      Effect.catchIf(StorageError.isConflict, () => Effect.succeed(false))
+    )
+
+  const scanFiles = Effect.fnUntraced(function* (scan: Omit<Parameters<typeof backend.scan>[0], "collection">) {
+    const records = yield* backend.scan({ collection: "files", ...scan })
+    return (yield* Effect.forEach(records, decodeFile)).map(({ value }) => value)
+  })
+
+  return Registry.of({
+    file: (key) => Effect.map(cachedFile(key), (found) => found?.value),
+    insertFile: (file) => commit([fileChange(0, file)]),
+    modifyFile: (key, change) =>
+      whileContended(
+        Effect.gen(function* () {
+          const found = yield* freshFile(key)
+          if (found === undefined) return undefined
+          const before = found.value
+          const after = change(before)
+          if (after === undefined) return before
+          const changes = [after === null ? fileRemoval(found.version, key) : fileChange(found.version, after)]
+          if (before.idempotency !== null && after?.idempotency !== before.idempotency) {
+            const held = yield* readOne("idempotency", before.idempotency, decodeIdempotency)
+            if (held?.value.file === key) {
+              changes.push({
+                collection: "idempotency",
+                key: before.idempotency,
+                expected: held.version,
+                record: null
+              })
+            }
+          }
+          yield* commit(changes)
+          return after ?? undefined
+        })
+      ),
+    listFiles: ({ after, limit, order, purpose, scopes }) =>
+      scopes.length === 0
+        ? Effect.succeed([])
+        : scanFiles({
+            index: "list",
+            partitions: scopes.map((scope) => listPartition(scope, purpose)),
+            order,
+            after,
+            limit
+          }),
+    dueFiles: (now, limit) =>
+      scanFiles({ index: "due", partitions: ["all"], order: "asc", until: instant(now), limit }),
+    uploadsTo: (account) => scanFiles({ index: "uploads", partitions: [account], order: "asc", limit: 10_000 }),
+    ownsRemote: (account, remoteId) =>
+      Effect.map(
+        scanFiles({
+          index: "remote",
+          partitions: [`${account}/${encodeURIComponent(remoteId)}`],
+          order: "asc",
+          limit: 1
+        }),
+        (found) => found.length > 0
+      ),
+    idempotency: (key) => readOne("idempotency", key, decodeIdempotency),
+    claimIdempotency: (record, replaces, file) =>
+      orFalse(
+        Effect.gen(function* () {
+          const found = yield* freshFile(file.key)
+          yield* commit([idempotencyChange(replaces, record), fileChange(found?.version ?? 0, file)])
+        })
+      ),
+    removeIdempotency: (key, version) =>
+      Effect.asVoid(orFalse(commit([{ collection: "idempotency", key, expected: version, record: null }]))),
+    expiredIdempotency: Effect.fnUntraced(function* (now, limit) {
+      const records = yield* backend.scan({
+        collection: "idempotency",
+        index: "expiry",
+        partitions: ["all"],
+        order: "asc",
+        until: instant(now),
+        limit
+      })
+      return yield* Effect.forEach(records, decodeIdempotency)
+    }),
+    heartbeat: (instance, until) =>
+      whileContended(
+        Effect.gen(function* () {
+          const found = yield* readOne("instances", instance, decodeInstance)
+          const value = instances.encode(new InstanceRecord({ until }))
+          yield* commit([
+            { collection: "instances", key: instance, expected: found?.version ?? 0, record: { value, entries: [] } }
+          ])
+        })
+      ),
+    removeInstance: (instance) =>
+      whileContended(
+        Effect.gen(function* () {
+          const found = yield* readOne("instances", instance, decodeInstance)
+          if (found === undefined) return
+          yield* commit([{ collection: "instances", key: instance, expected: found.version, record: null }])
+        })
+      ),
+    isAlive: (instance, now) =>
+      Effect.map(
+        readOne("instances", instance, decodeInstance),
+        (found) => found !== undefined && found.value.until > now
+      )
+  })
+})
+
+export const layer: Layer.Layer<Registry, never, RegistryBackend> = Layer.effect(Registry, make)
+
+/** A registry in memory, for tests and trials. */
+export const layerMemory: Layer.Layer<Registry> = Layer.provide(layer, Backend.layerMemory)

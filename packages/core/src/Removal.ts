@@ -1,0 +1,159 @@
+/**
+ * Taking files away: every provider copy, then the content, then the row. Each step can fail and is tried
+ * again until nothing is left; for clients the file is gone at the first.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import { BlobStore } from "./BlobStore.ts"
+import { Catalog } from "./Catalog.ts"
+import { Instance } from "./Instance.ts"
+import { LostUploads } from "./LostUploads.ts"
+import { LostUpload, type ManagedFile, type Replica, update } from "./ManagedFile.ts"
+import { Registry } from "./Registry.ts"
+import { Settings } from "./Settings.ts"
+import type { StorageError } from "./StorageError.ts"
+import { Upstream } from "./Upstream.ts"
+
+export class Removal extends Context.Service<
+  Removal,
+  {
+    /**
+     * Marks a file as gone. False if it is in another state than `from`, and then nothing is changed. What is
+     * to be done about it follows by `run`.
+     */
+    readonly mark: (key: string, from: ManagedFile["state"]) => Effect.Effect<boolean, StorageError>
+    /** Removes what is left of a marked file, as far as it can be removed now. True when nothing is left. */
+    readonly run: (key: string) => Effect.Effect<boolean>
+    /**
+     * Undoes a create that came to nothing, and frees its idempotency key, unless `keep` says that the row
+     * has moved on. Never fails: what cannot be removed now is removed later.
+     */
+    readonly discardUnless: (key: string, keep: (file: ManagedFile) => boolean) => Effect.Effect<void>
+  }
+>()("@omnifile/core/Removal") {}
+
+/** Milliseconds until the next try: 1 s, doubling, at most 5 minutes. */
+export const backoff = (attempts: number): number => Math.min(300_000, 1_000 * 2 ** Math.min(attempts, 20))
+
+const make = Effect.gen(function* () {
+  const blobs = yield* BlobStore
+  const catalog = yield* Catalog
+  const instance = yield* Instance
+  const lostUploads = yield* LostUploads
+  const registry = yield* Registry
+  const upstream = yield* Upstream
+  const { tombstoneTtl } = yield* Settings
+  const running = new Set<string>()
+
+  /** What became of a copy: gone, still there, or perhaps there under an ID that nobody knows. */
+  const removeReplica = Effect.fnUntraced(function* (
+    replica: Replica,
+    now: number
+  ): Effect.fn.Return<"gone" | "left" | LostUpload, StorageError> {
+    if (replica.remoteId === null) {
+      if (replica.state !== "pending") return "gone"
+      if (replica.instance !== null && (yield* instance.isAlive(replica.instance))) return "left"
+      return new LostUpload({ account: replica.account, startedAt: replica.createdAt, endedAt: now })
+    }
+    const target = catalog.accounts.get(replica.account)
+    if (target === undefined) {
+      yield* Effect.logWarning("A copy cannot be deleted: its account is not configured any more").pipe(
+        Effect.annotateLogs({ account: replica.account })
+      )
+      return "left"
+    }
+    const remove = target.provider.files.remove(replica.remoteId)
+    const outcome = yield* Effect.result(upstream.request(target, Effect.succeed(remove), Result.succeed))
+    if (Result.isSuccess(outcome) || outcome.failure.absent) return "gone"
+    yield* Effect.logWarning("A copy could not be deleted; it will be tried again", outcome.failure)
+    return "left"
+  })
+
+  const settle = (file: ManagedFile, lost: LostUpload, now: number) =>
+    lostUploads
+      .settle(file, lost, now)
+      .pipe(
+        Effect.catch((error) =>
+          Effect.as(Effect.logWarning("An upload without an answer could not be looked for", error), false)
+        )
+      )
+
+  const removeAll = Effect.fnUntraced(function* (file: ManagedFile) {
+    const now = yield* Clock.currentTimeMillis
+    const [outcomes, settled] = yield* Effect.all(
+      [
+        Effect.forEach(file.replicas, (replica) => removeReplica(replica, now), { concurrency: "unbounded" }),
+        Effect.forEach(file.lostUploads, (lost) => settle(file, lost, now), { concurrency: "unbounded" }),
+        blobs.remove(file.key)
+      ],
+      { concurrency: "unbounded" }
+    )
+    const gone = file.replicas.filter((_, index) => outcomes[index] !== "left")
+    const over = file.lostUploads.filter((_, index) => settled[index] === true)
+    const lost = outcomes.filter((outcome) => outcome instanceof LostUpload)
+    const after = yield* registry.modifyFile(file.key, (current) => {
+      // An upload that was under way may have added its copy meanwhile: only what was dealt with goes.
+      const replicas = current.replicas.filter((replica) => !gone.some((other) => sameCopy(other, replica)))
+      const open = [...current.lostUploads.filter((other) => !over.some((one) => sameUpload(one, other))), ...lost]
+      if (replicas.length > 0 || open.length > 0) {
+        const attempts = replicas.length > 0 ? current.attempts + 1 : current.attempts
+        return update(current, { replicas, lostUploads: open, attempts, dueAt: now + backoff(attempts) })
+      }
+      return current.id === null
+        ? null
+        : update(current, { state: "deleted", replicas, lostUploads: [], attempts: 0, dueAt: now + tombstoneTtl })
+    })
+    return after === undefined || after.state === "deleted"
+  })
+
+  const run = Effect.fn("Removal.run")(function* (key: string) {
+    if (running.has(key)) return false
+    running.add(key)
+    return yield* Effect.gen(function* () {
+      const file = yield* registry.file(key)
+      if (file === undefined || file.state === "deleted") return true
+      return file.state === "deleting" ? yield* removeAll(file) : false
+    }).pipe(
+      Effect.catch((error) => Effect.as(Effect.logWarning("A removal will be tried again", error), false)),
+      Effect.ensuring(Effect.sync(() => running.delete(key)))
+    )
+  })
+
+  const marked = (file: ManagedFile, now: number) =>
+    update(file, { state: "deleting", instance: null, idempotency: null, attempts: 0, dueAt: now })
+
+  return Removal.of({
+    run,
+    mark: Effect.fnUntraced(function* (key, from) {
+      const now = yield* Clock.currentTimeMillis
+      let changed = false
+      yield* registry.modifyFile(key, (file) => {
+        changed = file.state === from
+        return changed ? marked(file, now) : undefined
+      })
+      return changed
+    }),
+    discardUnless: Effect.fnUntraced(
+      function* (key, keep) {
+        const now = yield* Clock.currentTimeMillis
+        const after = yield* registry.modifyFile(key, (file) =>
+          keep(file) || file.state === "deleting" ? undefined : marked(file, now)
+        )
+        if (after?.state === "deleting") yield* run(key)
+      },
+      Effect.catch((error) => Effect.logWarning("An unfinished upload will be undone later", error))
+    )
+  })
+})
+
+const sameCopy = (a: Replica, b: Replica): boolean =>
+  a.account === b.account && a.variant === b.variant && a.remoteId === b.remoteId && a.state === b.state
+
+const sameUpload = (a: LostUpload, b: LostUpload): boolean =>
+  a.account === b.account && a.startedAt === b.startedAt && a.endedAt === b.endedAt
+
+export const layer: Layer.Layer<Removal, never, BlobStore | Catalog | Instance | LostUploads | Registry | Upstream> =
+  Layer.effect(Removal, make)

@@ -1,0 +1,44 @@
+/** How an installation treats files. Each setting has a default that suits a single machine. */
+import * as Context from "effect/Context"
+
+export interface FileSettings {
+  /**
+   * When some accounts refuse a new file: `all` undoes the rest and fails the upload; `any` keeps the file as
+   * long as one account took it, and makes the missing copies later.
+   */
+  readonly onPartialFailure: "all" | "any"
+  /** Where copies may be made on demand: in any account, or only in those of the file's target models. */
+  readonly replicate: "any" | "targets"
+  /** Whether clients may name a provider's own file IDs. Everyone on an account would share all of its files. */
+  readonly allowProviderIds: boolean
+  /** Whether our own store keeps the bytes. Without them there is no copy on demand and no healing. */
+  readonly keepContent: boolean
+  /** Bytes. */
+  readonly maxFileSize: number
+  /** How long the result of a create under an `Idempotency-Key` is kept, in milliseconds. */
+  readonly idempotencyTtl: number
+  /** How long a deleted file is remembered, so that a cursor that names it still works, in milliseconds. */
+  readonly tombstoneTtl: number
+  /** How long an instance counts as alive after it last said so, in milliseconds. */
+  readonly instanceTtl: number
+  /** Between two rounds of recovery and clean-up, in milliseconds. */
+  readonly maintenanceInterval: number
+}
+
+const day = 24 * 60 * 60 * 1000
+
+export const defaults: FileSettings = {
+  onPartialFailure: "all",
+  replicate: "any",
+  allowProviderIds: false,
+  keepContent: true,
+  maxFileSize: 512_000_000,
+  idempotencyTtl: day,
+  tombstoneTtl: day,
+  instanceTtl: 6_000,
+  maintenanceInterval: 1_000
+}
+
+export const Settings: Context.Reference<FileSettings> = Context.Reference<FileSettings>("@omnifile/core/Settings", {
+  defaultValue: () => defaults
+})

@@ -1,0 +1,208 @@
+/**
+ * Calls to providers: the one place for credentials, timeouts, retries, classification of errors and
+ * redaction.
+ *
+ * A call that may have been accepted is never repeated here unless it is idempotent: what to do about it is
+ * for who knows the call (see `ProviderError.maybeAccepted`).
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import type { Account } from "./Account.ts"
+import * as Bytes from "./Bytes.ts"
+import * as HttpTransport from "./HttpTransport.ts"
+import type { Decoded, Provider, ProviderCall } from "./Provider.ts"
+import * as ProviderError from "./ProviderError.ts"
+
+/** An account together with the protocol that it speaks. */
+export interface ProviderAccount {
+  readonly account: Account
+  readonly provider: Provider
+}
+
+export class Upstream extends Context.Service<
+  Upstream,
+  {
+    /**
+     * One try. Succeeds with a 2xx answer whose body is still to be read; closing the scope gives up what
+     * is left of it.
+     */
+    readonly send: (
+      target: ProviderAccount,
+      call: ProviderCall
+    ) => Effect.Effect<HttpTransport.TransportResponse, ProviderError.ProviderError, Scope.Scope>
+    /**
+     * Calls, with retries as far as the account's policy and the call's nature allow, and decodes the JSON
+     * answer. `call` is evaluated for every try, so that a body can be opened anew in the try's own scope.
+     */
+    readonly request: <A, E, R>(
+      target: ProviderAccount,
+      call: Effect.Effect<ProviderCall, E, R>,
+      decode: (body: unknown) => Decoded<A>
+    ) => Effect.Effect<A, ProviderError.ProviderError | E, Exclude<R, Scope.Scope>>
+  }
+>()("@omnifile/core/Upstream") {}
+
+/** Error answers are read up to this many bytes. */
+const errorBodyLimit = 64 * 1024
+
+const decoder = new TextDecoder()
+
+/** `retry-after` in milliseconds: seconds, or a date. */
+export const parseRetryAfter = (value: string | undefined, now: number): number | null => {
+  if (value === undefined || value.trim() === "") return null
+  const seconds = Number(value)
+  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000)
+  const date = Date.parse(value)
+  return Number.isNaN(date) ? null : Math.max(0, date - now)
+}
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** At most `limit` bytes of a body; the rest is given up. */
+const readText = (response: HttpTransport.TransportResponse, limit: number): Effect.Effect<string> =>
+  Effect.tryPromise(async () => {
+    const chunks: Array<Uint8Array> = []
+    let length = 0
+    for await (const chunk of response.body) {
+      chunks.push(chunk)
+      length += chunk.byteLength
+      if (length >= limit) break
+    }
+    return decoder.decode(Bytes.concat(chunks))
+  }).pipe(
+    // A body that breaks off tells no more than its status; that is what is reported.
+    Effect.orElseSucceed(() => "")
+  )
+
+/** Text of a provider without any secret or address that the call carried. */
+const redact = (text: string, { account }: ProviderAccount): string => {
+  const secret = Redacted.value(account.apiKey)
+  const hidden = [secret, ...Object.values(account.headers), account.baseUrl, new URL(account.baseUrl).host]
+  return hidden.reduce((cleaned, value) => (value === "" ? cleaned : cleaned.replaceAll(value, "[redacted]")), text)
+}
+
+const make = Effect.gen(function* () {
+  const transport = yield* HttpTransport.HttpTransport
+
+  const failed = (
+    { account }: ProviderAccount,
+    call: ProviderCall,
+    reason: ProviderError.ProviderError["reason"],
+    maybeAccepted = false
+  ) =>
+    new ProviderError.ProviderError({
+      account: account.id,
+      call: call.name,
+      reason,
+      maybeAccepted: maybeAccepted && !call.idempotent
+    })
+
+  const classify = Effect.fnUntraced(function* (
+    target: ProviderAccount,
+    call: ProviderCall,
+    response: HttpTransport.TransportResponse
+  ) {
+    const { status } = response
+    if (status === 401 || status === 403) return failed(target, call, new ProviderError.Unauthorized({ status }))
+    if (status === 429) {
+      const now = yield* Clock.currentTimeMillis
+      const retryAfter = parseRetryAfter(HttpTransport.header(response, "retry-after"), now)
+      return failed(target, call, new ProviderError.Throttled({ retryAfter }))
+    }
+    const text = yield* readText(response, errorBodyLimit)
+    const refusal = target.provider.decodeRefusal(parseJson(text))
+    const message = redact(refusal?.message ?? text.slice(0, 500), target)
+    if (status >= 400 && status < 500 && status !== 408) {
+      const { code, param, type } = refusal ?? { code: null, param: null, type: null }
+      return failed(target, call, new ProviderError.Rejected({ status, message, type, param, code }))
+    }
+    return failed(target, call, new ProviderError.Faulty({ status, message }))
+  })
+
+  const send = Effect.fnUntraced(function* (target: ProviderAccount, call: ProviderCall) {
+    const { account, provider } = target
+    const scope = yield* Effect.scope
+    const response = yield* Effect.uninterruptibleMask((restore) =>
+      restore(
+        transport.send({
+          method: call.method,
+          url: account.baseUrl + call.path,
+          headers: { ...account.headers, ...call.headers, ...provider.authorize(account) },
+          body: call.body,
+          connectTimeout: account.policy.connectTimeout,
+          headersTimeout: account.policy.headersTimeout,
+          idleTimeout: account.policy.idleTimeout
+        })
+      ).pipe(
+        Effect.mapError(({ cause, sent, timedOut }) =>
+          failed(target, call, new ProviderError.Unreachable({ timedOut, cause }), sent === "all")
+        ),
+        Effect.tap((answer) =>
+          answer.complete === null ? Scope.addFinalizer(scope, Effect.sync(answer.cancel)) : Effect.void
+        )
+      )
+    )
+    if (response.status >= 200 && response.status < 300) return response
+    return yield* Effect.flatMap(classify(target, call, response), Effect.fail)
+  })
+
+  /** Exponential from 250 ms with full jitter, at least as long as the provider asks for, at most 30 s. */
+  const pause = Effect.fnUntraced(function* (tries: number, error: ProviderError.ProviderError) {
+    const asked = error.reason._tag === "Throttled" ? (error.reason.retryAfter ?? 0) : 0
+    const jitter = yield* Random.next
+    yield* Effect.sleep(Duration.millis(Math.min(30_000, Math.max(asked, jitter * 250 * 2 ** tries))))
+  })
+
+  const request: Upstream["Service"]["request"] = Effect.fnUntraced(function* <A, E, R>(
+    target: ProviderAccount,
+    makeCall: Effect.Effect<ProviderCall, E, R>,
+    decode: (body: unknown) => Decoded<A>
+  ) {
+    for (let tries = 1; ; tries++) {
+      const outcome = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const call = yield* makeCall
+          const response = yield* send(target, call)
+          const body = yield* Effect.tryPromise({
+            try: () => Bytes.collect(response.body),
+            catch: (cause) => failed(target, call, new ProviderError.Unreachable({ timedOut: false, cause }), true)
+          })
+          const decoded = decode(parseJson(decoder.decode(body)))
+          if (Result.isSuccess(decoded)) return decoded.success
+          return yield* failed(
+            target,
+            call,
+            new ProviderError.Unintelligible({ message: redact(decoded.failure, target) }),
+            true
+          )
+        })
+      ).pipe(Effect.result)
+      if (Result.isSuccess(outcome)) return outcome.success
+      const error = outcome.failure
+      const again =
+        error instanceof ProviderError.ProviderError &&
+        error.retryable &&
+        !error.maybeAccepted &&
+        tries < target.account.policy.attempts
+      if (!again) return yield* Effect.fail(error)
+      yield* pause(tries, error)
+    }
+  })
+
+  return Upstream.of({ send, request })
+})
+
+export const layer: Layer.Layer<Upstream, never, HttpTransport.HttpTransport> = Layer.effect(Upstream, make)

@@ -1,0 +1,40 @@
+/** Files as OpenAI's API describes them. Times in seconds since 1970. */
+import type { FilePage } from "@omnifile/core/Files"
+import type { ManagedFile, Replica } from "@omnifile/core/ManagedFile"
+
+const seconds = (millis: number): number => Math.floor(millis / 1000)
+
+export const fileObject = (file: ManagedFile) => ({
+  id: file.id,
+  object: "file" as const,
+  bytes: file.bytes,
+  created_at: seconds(file.createdAt),
+  ...(file.expiresAt === null ? {} : { expires_at: seconds(file.expiresAt) }),
+  filename: file.filename,
+  purpose: file.purpose,
+  status: "processed" as const
+})
+
+export const fileList = ({ files, hasMore }: FilePage) => ({
+  object: "list" as const,
+  data: files.map(fileObject),
+  first_id: files[0]?.id ?? null,
+  last_id: files.at(-1)?.id ?? null,
+  has_more: hasMore
+})
+
+export const deleted = (file: ManagedFile) => ({ id: file.id, object: "file" as const, deleted: true as const })
+
+/** The state of each copy, without the provider's ID for it. */
+export const replicaList = (replicas: ReadonlyArray<Replica>) => ({
+  object: "list" as const,
+  data: replicas.map(({ account, createdAt, error, expiresAt, state, updatedAt }) => ({
+    object: "file.replica" as const,
+    account,
+    state,
+    created_at: seconds(createdAt),
+    updated_at: seconds(updatedAt),
+    expires_at: expiresAt === null ? null : seconds(expiresAt),
+    error
+  }))
+})

@@ -1,0 +1,12 @@
+/** Every module under its own name. Import single modules (`@omnifile/http/Name`) where start-up time matters. */
+export * as Api from "./Api.ts"
+export * as ApiError from "./ApiError.ts"
+export * as ContentDisposition from "./ContentDisposition.ts"
+export * as Endpoint from "./Endpoint.ts"
+export * as FileForm from "./FileForm.ts"
+export * as FileObject from "./FileObject.ts"
+export * as ProviderResponse from "./ProviderResponse.ts"
+export * as QueryParams from "./QueryParams.ts"
+export * as RangeHeader from "./RangeHeader.ts"
+export * as RequestBodies from "./RequestBodies.ts"
+export * as ServerSettings from "./ServerSettings.ts"

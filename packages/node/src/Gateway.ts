@@ -1,0 +1,74 @@
+/**
+ * A built app with a lifetime and two mouths: `node` for `node:http` and whatever stands on it, `web` for
+ * hosts that speak `Request` and `Response`.
+ */
+import * as ApiError from "@omnifile/http/ApiError"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as HttpEffect from "effect/http/HttpEffect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as NodeBridge from "./NodeBridge.ts"
+
+export interface Gateway {
+  /** Answers a request. Resolves when the response is closed; never rejects. */
+  readonly node: NodeBridge.NodeHandler
+  /** Answers a web request. */
+  readonly web: (request: Request) => Promise<Response>
+  /** Interrupts what is still running, and frees everything. Stop accepting requests before. */
+  readonly close: () => Promise<void>
+}
+
+const notFound = ApiError.respond({
+  status: 404,
+  message: "Unknown request URL. See the API reference for what there is.",
+  type: "invalid_request_error",
+  param: null,
+  code: "unknown_url"
+})
+
+/** A body that is an iterable becomes a stream, which ends with the request's scope. */
+const toWebBody = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
+  const { body } = response
+  if (body._tag !== "Raw") return response
+  const bytes = body.body as AsyncIterable<Uint8Array>
+  return HttpServerResponse.stream(
+    Stream.fromAsyncIterable(bytes, (cause) => cause),
+    { status: response.status, headers: response.headers }
+  )
+}
+
+/**
+ * Builds the app now, not with the first request: a wrong key or an unreachable database fails the start. The
+ * type asks for routes that handle all of their errors and have all of their services. `references`, such as
+ * loggers, hold for the building and for every request.
+ */
+export const make = async <E>(
+  routes: Layer.Layer<never, E, HttpRouter.HttpRouter>,
+  references: Layer.Layer<never> = Layer.empty
+): Promise<Gateway> => {
+  const scope = Scope.makeUnsafe()
+  const build = Effect.gen(function* () {
+    const app: NodeBridge.HttpApp = yield* HttpRouter.toHttpEffect(routes)
+    const node = yield* NodeBridge.make(app, notFound)
+    const web = HttpEffect.toWebHandler(
+      app.pipe(
+        Effect.catchIf(NodeBridge.isRouteNotFound, () => Effect.succeed(notFound)),
+        Effect.map(toWebBody)
+      )
+    )
+    return { node, web }
+  }).pipe(
+    // A unified ID is longer than the router's default for a path parameter.
+    Effect.provideService(HttpRouter.RouterConfig, { maxParamLength: 8_192 }),
+    Effect.provide(references)
+  )
+  const { node, web } = await Effect.runPromise(Scope.provide(build, scope)).catch(async (cause: unknown) => {
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+    throw cause
+  })
+  return { node, web: (request) => web(request), close: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
+}

@@ -1,0 +1,68 @@
+/** From a configuration to a gateway that an adapter can mount. */
+import * as Authenticator from "@omnifile/core/Authenticator"
+import type { BlobStore } from "@omnifile/core/BlobStore"
+import type { Hook } from "@omnifile/core/Hooks"
+import * as Omnifile from "@omnifile/core/Omnifile"
+import type { Provider } from "@omnifile/core/Provider"
+import type { RegistryBackend } from "@omnifile/core/RegistryBackend"
+import type { StorageError } from "@omnifile/core/StorageError"
+import { UnifiedIds } from "@omnifile/core/UnifiedId"
+import * as Api from "@omnifile/http/Api"
+import { ServerSettings } from "@omnifile/http/ServerSettings"
+import { openai } from "@omnifile/provider-openai/OpenAI"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Backends from "./Backends.ts"
+import { type Configuration, directoryOf } from "./config/Configuration.ts"
+import * as SecretFile from "./config/SecretFile.ts"
+import * as Gateway from "./Gateway.ts"
+import * as Logging from "./Logging.ts"
+import * as NodeBodies from "./NodeBodies.ts"
+import * as NodeSha256 from "./NodeSha256.ts"
+import * as UndiciTransport from "./UndiciTransport.ts"
+
+/** The protocol families that accounts can speak. */
+export const builtInProviders: ReadonlyArray<Provider> = [openai]
+
+export interface OpenOptions {
+  readonly configuration: Configuration
+  /** Hooks of your own, which run after managed files, in this order. */
+  readonly hooks?: ReadonlyArray<Hook> | undefined
+  /** Protocol families beside the built-in ones. */
+  readonly providers?: ReadonlyArray<Provider> | undefined
+  /** Storage of your own, in the place of what the configuration says. */
+  readonly storage?: Layer.Layer<BlobStore | RegistryBackend, StorageError> | undefined
+}
+
+/** The configured secret, or the one that is kept beside the registry. */
+const secrets = ({ secret, storage }: Configuration) =>
+  Effect.gen(function* () {
+    if (secret.current !== null) return { current: secret.current, previous: secret.previous }
+    const directory = directoryOf(storage.registry)
+    if (directory !== null) return { current: yield* SecretFile.loadOrCreate(directory), previous: secret.previous }
+    // A registry in memory ends with the process, and so may its secret.
+    const current = Redacted.make(Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url"))
+    return { current, previous: secret.previous }
+  })
+
+/** The whole API over the configured storage and accounts. */
+export const layer = ({ configuration, hooks, providers = [], storage }: OpenOptions) => {
+  const { accounts, deployments, files, keys, server } = configuration
+  const core = Omnifile.layer({
+    catalog: { accounts, deployments, providers: [...builtInProviders, ...providers] },
+    settings: files,
+    hooks
+  })
+  return Api.layer.pipe(
+    Layer.provide(core),
+    Layer.provide(Layer.mergeAll(Authenticator.layer(keys), NodeBodies.layer, UndiciTransport.layer)),
+    Layer.provide(Layer.mergeAll(storage ?? Backends.layer(configuration), NodeSha256.layer)),
+    Layer.provide(Layer.unwrap(Effect.map(secrets(configuration), UnifiedIds.layerSealed))),
+    Layer.provide(Layer.succeed(ServerSettings, { maxBodySize: server.maxBodySize }))
+  )
+}
+
+/** Opens storage, checks the configuration, and answers a gateway. Close it when the host has stopped. */
+export const open = (options: OpenOptions): Promise<Gateway.Gateway> =>
+  Gateway.make(layer(options), Logging.layer(options.configuration.server.log))

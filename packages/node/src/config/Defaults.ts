@@ -1,0 +1,20 @@
+/** What holds where a configuration says nothing. Those of files and of calls to accounts are the core's. */
+import { resolve } from "node:path"
+import type { ServerSettings, StorageSettings } from "./Configuration.ts"
+
+/** By provider. An account of another provider has to have a `base_url`. */
+export const defaultBaseUrls: ReadonlyMap<string, string> = new Map([["openai", "https://api.openai.com/v1"]])
+
+export const server: ServerSettings = {
+  host: "127.0.0.1",
+  port: 4000,
+  maxBodySize: 64 * 1024 * 1024,
+  shutdownTimeout: 25_000,
+  log: { format: "auto", level: "Info" }
+}
+
+export const storage = (cwd: string): StorageSettings => ({
+  registry: { _tag: "Sqlite", filename: resolve(cwd, "data/omnifile.db") },
+  cache: "memory",
+  content: { _tag: "Disk", directory: resolve(cwd, "data/blobs") }
+})

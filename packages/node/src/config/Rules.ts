@@ -1,0 +1,162 @@
+/**
+ * What must hold between the fields of a configuration. The rules read the tree before it is decoded, so that
+ * what they find is told together with what is wrong with single fields; they pass over what they cannot read.
+ */
+import * as Redacted from "effect/Redacted"
+import { defaultBaseUrls } from "./Defaults.ts"
+import { fieldOf, select, showPath, type Finding, type Path } from "./Source.ts"
+import { suggest } from "./Suggestion.ts"
+
+type Rule = (tree: unknown) => ReadonlyArray<Finding>
+
+const textOf = (value: unknown): string | undefined => {
+  const text = Redacted.isRedacted(value) ? Redacted.value(value) : value
+  return typeof text === "string" ? text : undefined
+}
+
+const textField = (value: unknown, field: string): string | undefined => textOf(fieldOf(value, field))
+
+const isTrue = (value: unknown): boolean => value === true || value === "true"
+
+/** Later ones that repeat an earlier one. */
+const unique =
+  (pattern: ReadonlyArray<string>): Rule =>
+  (tree) => {
+    const first = new Map<string, Path>()
+    return select(tree, pattern).flatMap(({ path, value }) => {
+      const text = textOf(value)
+      if (text === undefined) return []
+      const earlier = first.get(text)
+      if (earlier === undefined) {
+        first.set(text, path)
+        return []
+      }
+      return [{ path, message: `is the same as ${showPath(earlier)}` }]
+    })
+  }
+
+/** References to nothing. If a name that may be meant cannot be read, nothing is said. */
+const refersTo =
+  (
+    references: ReadonlyArray<string>,
+    names: ReadonlyArray<string>,
+    what: string,
+    always: ReadonlyArray<string> = []
+  ): Rule =>
+  (tree) => {
+    const known = select(tree, names).map(({ value }) => textOf(value))
+    if (known.includes(undefined)) return []
+    const candidates = known.filter((name) => name !== undefined)
+    return select(tree, references).flatMap(({ path, value }): ReadonlyArray<Finding> => {
+      const text = textOf(value)
+      if (text === undefined || candidates.includes(text) || always.includes(text)) return []
+      return [{ path, message: `is not ${what}${suggest(text, candidates)}`, kind: "absence" }]
+    })
+  }
+
+const accounts = (tree: unknown) => select(tree, ["accounts", "*"])
+
+const isLoopback = (hostname: string): boolean =>
+  hostname === "[::1]" || /^(.+\.)?localhost$/.test(hostname) || /^127(\.\d{1,3}){3}$/.test(hostname)
+
+const noInsecureHttp: Rule = (tree) =>
+  accounts(tree).flatMap(({ path, value }) => {
+    const text = textField(value, "base_url") ?? ""
+    if (!URL.canParse(text) || isTrue(fieldOf(value, "allow_insecure_http"))) return []
+    const url = new URL(text)
+    if (url.protocol !== "http:" || isLoopback(url.hostname)) return []
+    const message =
+      "must be https, or the API key is sent in clear; allow_insecure_http: true on the account permits it"
+    return [{ path: [...path, "base_url"], message }]
+  })
+
+const baseUrlWhereNoDefault =
+  (providers: ReadonlyArray<string>): Rule =>
+  (tree) =>
+    accounts(tree).flatMap(({ path, value }): ReadonlyArray<Finding> => {
+      const provider = textField(value, "provider") ?? ""
+      const isNeeded = providers.includes(provider) && !defaultBaseUrls.has(provider)
+      if (!isNeeded || fieldOf(value, "base_url") !== undefined) return []
+      return [{ path: [...path, "base_url"], message: `is required for ${provider}`, kind: "absence" }]
+    })
+
+/** Headers that the provider's protocol or HTTP itself sets, and what to do instead. */
+const reservedHeaders = new Map([
+  ["authorization", "is made from api_key"],
+  ["openai-organization", "is the field organization of the account"],
+  ["openai-project", "is the field project of the account"],
+  ...[
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade"
+  ].map((name) => [name, "is set by the server itself"] as const)
+])
+
+const headerNames: Rule = (tree) =>
+  select(tree, ["accounts", "*", "headers"]).flatMap(({ path, value }) => {
+    if (typeof value !== "object" || value === null) return []
+    const seen = new Set<string>()
+    return Object.keys(value).flatMap((name): ReadonlyArray<Finding> => {
+      const lowerCase = name.toLowerCase()
+      const reserved = reservedHeaders.get(lowerCase)
+      const isRepeated = seen.has(lowerCase)
+      seen.add(lowerCase)
+      const find = (message: string): ReadonlyArray<Finding> => [{ path: [...path, name], message, kind: "name" }]
+      if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(lowerCase)) return find("is not the name of an HTTP header")
+      if (reserved !== undefined) return find(reserved)
+      return isRepeated ? find("is given twice: the case of letters does not matter") : []
+    })
+  })
+
+const openaiFields: Rule = (tree) =>
+  accounts(tree).flatMap(({ path, value }) => {
+    const provider = textField(value, "provider")
+    if (provider === undefined || provider === "openai") return []
+    return ["organization", "project"]
+      .filter((field) => fieldOf(value, field) !== undefined)
+      .map((field) => ({ path: [...path, field], message: "is only for accounts of provider openai" }))
+  })
+
+/** The credentials of an account as one text, or undefined if they cannot be read. */
+const credentialsOf = (account: unknown): string | undefined => {
+  const apiKey = textField(account, "api_key")
+  const baseUrl = textField(account, "base_url") ?? defaultBaseUrls.get(textField(account, "provider") ?? "")
+  return apiKey === undefined || baseUrl === undefined
+    ? undefined
+    : JSON.stringify([baseUrl.replace(/\/+$/, ""), apiKey])
+}
+
+/** In an exclusive account, files of another account with the same credentials would be deleted as orphans. */
+const exclusiveMeansAlone: Rule = (tree) => {
+  const all = accounts(tree).map((account) => ({ ...account, credentials: credentialsOf(account.value) }))
+  return all.flatMap(({ credentials, path, value }) => {
+    if (credentials === undefined || !isTrue(fieldOf(value, "exclusive"))) return []
+    const other = all.find((account) => account.path !== path && account.credentials === credentials)
+    if (other === undefined) return []
+    const message = `cannot be true: ${showPath(other.path)} has the same base_url and api_key`
+    return [{ path: [...path, "exclusive"], message }]
+  })
+}
+
+/** Everything in the tree that breaks a rule. */
+export const check = (tree: unknown, providers: ReadonlyArray<string>): ReadonlyArray<Finding> =>
+  [
+    unique(["accounts", "*", "id"]),
+    unique(["models", "*", "name"]),
+    unique(["models", "*", "deployments", "*", "id"]),
+    unique(["keys", "*", "key"]),
+    refersTo(["models", "*", "deployments", "*", "account"], ["accounts", "*", "id"], "the id of an account"),
+    refersTo(["keys", "*", "models", "*"], ["models", "*", "name"], "the name of a model", ["*"]),
+    baseUrlWhereNoDefault(providers),
+    noInsecureHttp,
+    headerNames,
+    openaiFields,
+    exclusiveMeansAlone
+  ].flatMap((rule) => rule(tree))

@@ -1,0 +1,91 @@
+/** Where the server keeps what it has to remember. */
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import { dirname, resolve } from "node:path"
+
+/** A backend that a program adds itself; the URL may hold a password. */
+export interface Other {
+  readonly _tag: "Other"
+  /** Without the colon. */
+  readonly scheme: string
+  readonly url: Redacted.Redacted<string>
+}
+
+/** Records: files, replicas, keys of idempotency. */
+export type RegistryLocation =
+  | { readonly _tag: "Sqlite"; /** Absolute. */ readonly filename: string }
+  | { readonly _tag: "Memory" }
+  | Other
+
+/** The bytes of files. `None` keeps none. */
+export type ContentLocation =
+  | { readonly _tag: "Disk"; /** Absolute. */ readonly directory: string }
+  | { readonly _tag: "Memory" }
+  | { readonly _tag: "None" }
+  | Other
+
+export interface Options {
+  /** What relative paths are relative to. */
+  readonly cwd: string
+  /** Schemes of backends beside the built-in ones. */
+  readonly schemes: ReadonlyArray<string>
+}
+
+type Read<A> = Result.Result<A, string>
+
+/** Schemes that are no slips, but belong to backends that are not in this version. */
+const notBuiltIn = ["postgres", "postgresql", "redis", "rediss", "s3", "azblob", "gs", "mysql", "mongodb"]
+
+const schemeOf = (text: string): string | undefined => /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase()
+
+/** The absolute path in `scheme:path` or `scheme:///path`; undefined for another scheme or an empty path. */
+const pathOf = (text: string, scheme: string, cwd: string): string | undefined => {
+  if (schemeOf(text) !== scheme) return undefined
+  const path = text.slice(scheme.length + 1).replace(/^\/\/(?=\/)/, "")
+  const isPath = path !== "" && path !== ":memory:" && !path.startsWith("//") && !path.includes("\0")
+  return isPath ? resolve(cwd, path) : undefined
+}
+
+const isMemory = (text: string): boolean => text === "memory" || text === "memory:"
+
+const readOther = (text: string, { schemes }: Options, expected: string): Read<Other> => {
+  const scheme = schemeOf(text)
+  if (scheme !== undefined && schemes.includes(scheme)) {
+    return Result.succeed({ _tag: "Other", scheme, url: Redacted.make(text) })
+  }
+  return Result.fail(
+    scheme !== undefined && notBuiltIn.includes(scheme)
+      ? `${scheme} storage is not built into this version: ${expected}`
+      : expected
+  )
+}
+
+export const readRegistry =
+  (options: Options) =>
+  (text: string): Read<RegistryLocation> => {
+    if (isMemory(text)) return Result.succeed({ _tag: "Memory" })
+    const filename = pathOf(text, "sqlite", options.cwd)
+    return filename === undefined
+      ? readOther(text, options, "must be sqlite:PATH or memory:")
+      : Result.succeed({ _tag: "Sqlite", filename })
+  }
+
+export const readContent =
+  (options: Options) =>
+  (text: string): Read<ContentLocation> => {
+    if (isMemory(text)) return Result.succeed({ _tag: "Memory" })
+    if (text === "none" || text === "none:") return Result.succeed({ _tag: "None" })
+    const directory = pathOf(text, "file", options.cwd)
+    return directory === undefined
+      ? readOther(text, options, "must be file:PATH, memory: or none")
+      : Result.succeed({ _tag: "Disk", directory })
+  }
+
+export const readCache = (text: string): Read<"memory"> =>
+  isMemory(text)
+    ? Result.succeed("memory")
+    : Result.map(readOther(text, { cwd: "", schemes: [] }, "must be memory"), () => "memory" as const)
+
+/** Where things that belong to the registry may lie beside it, such as a secret; null if it has no directory. */
+export const directoryOf = (registry: RegistryLocation): string | null =>
+  registry._tag === "Sqlite" ? dirname(registry.filename) : null

@@ -1,0 +1,1 @@
+export * as OpenAI from "./OpenAI.ts"

@@ -1,0 +1,1 @@
+export * as DiskBlobs from "./DiskBlobs.ts"

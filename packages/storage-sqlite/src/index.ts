@@ -1,0 +1,1 @@
+export * as SqliteRegistry from "./SqliteRegistry.ts"

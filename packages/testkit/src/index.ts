@@ -1,0 +1,2 @@
+/** Emulated providers. The conformance suites are modules of their own, because they need vitest. */
+export * as OpenAIEmulator from "./OpenAIEmulator.ts"

@@ -1,0 +1,214 @@
+/**
+ * `/v1/chat/completions`, plain and streamed. The answer's text tells which account answered and, for each file of the
+ * request, its name, size and digest: so one sees that the file really is in that account.
+ */
+import { createHash } from "node:crypto"
+import type { Account } from "./Account.ts"
+import * as Answer from "./Answer.ts"
+import { ApiError } from "./Answer.ts"
+import { pause, readJson } from "./Http.ts"
+import { newId } from "./Ids.ts"
+import { requireModel } from "./Models.ts"
+import type { Route } from "./Route.ts"
+
+/** How an answer is streamed. */
+export interface StreamShape {
+  /** How many events carry content; a text too short for them is lengthened. Default: one for each word. */
+  readonly events?: number | undefined
+  /** Milliseconds of real time before each event that carries content. Default 0. */
+  readonly intervalMs?: number | undefined
+}
+
+interface AttachedFile {
+  readonly filename: string
+  readonly bytes: number
+  readonly sha256: string
+}
+
+interface ChatRequest {
+  readonly model: string
+  readonly stream: boolean
+  readonly includeUsage: boolean
+  /** All text of the messages. */
+  readonly texts: ReadonlyArray<string>
+  readonly files: ReadonlyArray<AttachedFile>
+}
+
+interface Completion {
+  readonly id: string
+  readonly created: number
+  readonly model: string
+  readonly text: string
+  readonly usage: Record<string, unknown>
+}
+
+const complete: Route = {
+  name: "chat",
+  method: "POST",
+  path: "/v1/chat/completions",
+  receive: async (exchange) => {
+    const parse = await readJson(exchange)
+    return () => {
+      const request = validate(exchange.account, parse())
+      const text = answerText(exchange.account, request)
+      const completion: Completion = {
+        id: newId("chatcmpl-"),
+        created: Math.floor(exchange.now() / 1000),
+        model: request.model,
+        text,
+        usage: usage(request, text)
+      }
+      if (!request.stream) return Answer.json(200, toObject(completion))
+      const shape = exchange.account.stream
+      return Answer.events((signal) => streamed(completion, { ...shape, includeUsage: request.includeUsage, signal }))
+    }
+  }
+}
+
+export const routes: ReadonlyArray<Route> = [complete]
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const wrongType = (param: string, expected: string): ApiError =>
+  new ApiError(400, `Invalid type for '${param}': expected ${expected}.`, { param, code: "invalid_type" })
+
+const missing = (param: string): ApiError =>
+  new ApiError(400, `Missing required parameter: '${param}'.`, { param, code: "missing_required_parameter" })
+
+const validate = (account: Account, body: unknown): ChatRequest => {
+  if (!isRecord(body)) throw new ApiError(400, "The request body must be a JSON object.")
+  const { model, messages, stream, stream_options: streamOptions } = body
+  if (model === undefined) throw missing("model")
+  if (typeof model !== "string") throw wrongType("model", "a string")
+  requireModel(account, model)
+  if (messages === undefined) throw missing("messages")
+  if (!Array.isArray(messages)) throw wrongType("messages", "an array of objects")
+  if (messages.length === 0) {
+    const message = "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array."
+    throw new ApiError(400, message, { param: "messages", code: "empty_array" })
+  }
+  const texts: Array<string> = []
+  const files: Array<AttachedFile> = []
+  for (const [at, message] of messages.entries()) {
+    if (!isRecord(message)) throw wrongType(`messages[${at}]`, "an object")
+    if (typeof message["role"] !== "string") throw missing(`messages[${at}].role`)
+    const content = message["content"]
+    if (typeof content === "string") texts.push(content)
+    if (!Array.isArray(content)) continue
+    for (const [index, part] of content.entries()) {
+      const param = `messages[${at}].content[${index}]`
+      if (!isRecord(part)) throw wrongType(param, "an object")
+      if (typeof part["text"] === "string") texts.push(part["text"])
+      if (part["type"] === "file") files.push(attached(account, part["file"], `${param}.file`))
+    }
+  }
+  const includeUsage = isRecord(streamOptions) && streamOptions["include_usage"] === true
+  return { model, stream: stream === true, includeUsage, texts, files }
+}
+
+const attached = (account: Account, file: unknown, param: string): AttachedFile => {
+  if (!isRecord(file)) throw missing(param)
+  const { file_id: id, file_data: data, filename } = file
+  if (id !== undefined) {
+    if (typeof id !== "string") throw wrongType(`${param}.file_id`, "a string")
+    const stored = account.files.get(id)
+    if (stored === undefined) throw new ApiError(400, `No such File object: ${id}`, { param: `${param}.file_id` })
+    return stored
+  }
+  if (typeof data !== "string") throw missing(`${param}.file_id`)
+  const content = Buffer.from(data.replace(/^data:[^,]*,/, ""), "base64")
+  return {
+    filename: typeof filename === "string" ? filename : "inline",
+    bytes: content.byteLength,
+    sha256: createHash("sha256").update(content).digest("hex")
+  }
+}
+
+const answerText = (account: Account, request: ChatRequest): string => {
+  const files = request.files.map(
+    (file, index) => `File ${index + 1}: ${file.filename}, ${file.bytes} bytes, sha256 ${file.sha256.slice(0, 16)}.`
+  )
+  const prompt = request.texts.at(-1)
+  return [
+    `Answer from ${account.name} (model ${request.model}).`,
+    ...files,
+    ...(prompt === undefined ? [] : [`Prompt: ${prompt.slice(0, 200)}`])
+  ].join("\n")
+}
+
+/** Token counts by a rule of thumb: four bytes a token. */
+const usage = (request: ChatRequest, text: string): Record<string, unknown> => {
+  const tokens = (bytes: number): number => Math.ceil(bytes / 4)
+  const promptTexts = request.texts.reduce((sum, part) => sum + tokens(Buffer.byteLength(part)), 0)
+  const prompt = request.files.reduce((sum, file) => sum + tokens(file.bytes), promptTexts)
+  const completion = tokens(Buffer.byteLength(text))
+  return {
+    prompt_tokens: prompt,
+    completion_tokens: completion,
+    total_tokens: prompt + completion,
+    prompt_tokens_details: { cached_tokens: 0, audio_tokens: 0 },
+    completion_tokens_details: {
+      reasoning_tokens: 0,
+      audio_tokens: 0,
+      accepted_prediction_tokens: 0,
+      rejected_prediction_tokens: 0
+    }
+  }
+}
+
+const toObject = ({ id, created, model, text, usage: tokens }: Completion): Record<string, unknown> => ({
+  id,
+  object: "chat.completion",
+  created,
+  model,
+  choices: [
+    {
+      index: 0,
+      message: { role: "assistant", content: text, refusal: null, annotations: [] },
+      logprobs: null,
+      finish_reason: "stop"
+    }
+  ],
+  usage: tokens,
+  service_tier: "default"
+})
+
+async function* streamed(
+  completion: Completion,
+  options: StreamShape & { readonly includeUsage: boolean; readonly signal: AbortSignal }
+): AsyncGenerator<string> {
+  const { id, created, model } = completion
+  const head = { id, object: "chat.completion.chunk", created, model, service_tier: "default" }
+  const noUsage = options.includeUsage ? { usage: null } : {}
+  const chunk = (delta: Record<string, unknown>, finishReason: string | null): string =>
+    JSON.stringify({
+      ...head,
+      choices: [{ index: 0, delta, logprobs: null, finish_reason: finishReason }],
+      ...noUsage
+    })
+
+  yield chunk({ role: "assistant", content: "", refusal: null }, null)
+  for (const piece of pieces(completion.text, options.events)) {
+    await pause(options.intervalMs ?? 0, options.signal)
+    yield chunk({ content: piece }, null)
+  }
+  yield chunk({}, "stop")
+  if (options.includeUsage) yield JSON.stringify({ ...head, choices: [], usage: completion.usage })
+  yield "[DONE]"
+}
+
+/** Cuts the text into words, or into the given number of pieces. */
+function* pieces(text: string, count: number | undefined): Generator<string> {
+  const words = text.match(/\s*\S+/g) ?? []
+  if (count === undefined) {
+    yield* words
+    return
+  }
+  const perPiece = Math.max(1, Math.floor(words.length / count))
+  for (let index = 0; index < count; index += 1) {
+    // The last piece takes what is left; beyond the text's end there is filler.
+    const end = index === count - 1 ? words.length : (index + 1) * perPiece
+    yield words.slice(index * perPiece, end).join("") || " and"
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * Routes as values. Each resource module lists its own; the server knows only the lists.
+ */
+import type { Answer } from "./Answer.ts"
+import type { Exchange } from "./Http.ts"
+
+/** The names by which faults and journal entries refer to routes. */
+export type RouteName =
+  | "files.create"
+  | "files.list"
+  | "files.retrieve"
+  | "files.content"
+  | "files.delete"
+  | "chat"
+  | "models.list"
+  | "models.retrieve"
+
+/** Performs the operation. Throws an `ApiError` to refuse it. */
+export type Operation = () => Answer
+
+export interface Route {
+  readonly name: RouteName
+  readonly method: "GET" | "POST" | "DELETE"
+  /** For example `/v1/files/:id`; a segment that starts with a colon is a parameter. */
+  readonly path: string
+  /**
+   * Reads the whole request and journals what it holds, however wrong it is, and judges nothing: a fault may answer in
+   * the operation's place, and then the journal still tells what had arrived.
+   */
+  readonly receive: (exchange: Exchange) => Promise<Operation>
+}
+
+export type Match =
+  | { readonly _tag: "Found"; readonly route: Route; readonly params: Readonly<Record<string, string>> }
+  | { readonly _tag: "WrongMethod" }
+  | { readonly _tag: "Unknown" }
+
+/** Finds the route of a request. */
+export const match = (routes: ReadonlyArray<Route>, method: string, pathname: string): Match => {
+  let pathKnown = false
+  for (const route of routes) {
+    const params = matchPath(route.path, pathname)
+    if (params === undefined) continue
+    if (route.method === method) return { _tag: "Found", route, params }
+    pathKnown = true
+  }
+  return pathKnown ? { _tag: "WrongMethod" } : { _tag: "Unknown" }
+}
+
+const matchPath = (pattern: string, pathname: string): Record<string, string> | undefined => {
+  const expected = pattern.split("/")
+  const actual = pathname.split("/")
+  if (expected.length !== actual.length) return undefined
+  const params: Record<string, string> = {}
+  for (const [index, segment] of expected.entries()) {
+    const value = actual[index] ?? ""
+    if (!segment.startsWith(":")) {
+      if (segment !== value) return undefined
+      continue
+    }
+    if (value === "") return undefined
+    try {
+      params[segment.slice(1)] = decodeURIComponent(value)
+    } catch {
+      // A malformed escape names nothing.
+      return undefined
+    }
+  }
+  return params
+}

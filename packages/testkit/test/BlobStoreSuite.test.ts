@@ -1,0 +1,3 @@
+import { layerMemory } from "@omnifile/core/BlobStore"
+import * as BlobStoreSuite from "../src/BlobStoreSuite.ts"
+BlobStoreSuite.suite("memory", layerMemory)
