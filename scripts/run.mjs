@@ -22,8 +22,10 @@ for (const name of Object.keys(env)) {
 }
 
 const children = new Set()
+let stopSignal
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   process.on(signal, () => {
+    stopSignal = signal
     if (children.size === 0) process.exit(128 + constants.signals[signal])
     // A terminal sends Ctrl-C to the children too; a second SIGINT would make a server skip its clean shutdown.
     if (signal === "SIGINT" && process.stdin.isTTY) return
@@ -204,6 +206,6 @@ try {
   process.exit(await tasks[name](args))
 } catch (error) {
   if (!(error instanceof TaskError)) throw error
-  console.error(error.message)
-  process.exit(1)
+  if (stopSignal === undefined) console.error(error.message)
+  process.exit(stopSignal === undefined ? 1 : 128 + constants.signals[stopSignal])
 }

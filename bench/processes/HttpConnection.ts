@@ -86,7 +86,7 @@ export class HttpConnection {
   #readHead(data: Buffer, start: number): number {
     const end = data.indexOf(endOfHead, start)
     if (end < 0) return start
-    const head = data.latin1Slice(start, end)
+    const head = data.toString("latin1", start, end)
     this.#status = Number(head.slice(9, 12))
     const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]
     this.#isChunked = length === undefined
@@ -113,7 +113,7 @@ export class HttpConnection {
     const lineStart = data[start] === 0x0d ? start + 2 : start
     const lineEnd = data.indexOf("\r\n", lineStart)
     if (lineEnd < 0) return start
-    const length = Number.parseInt(data.latin1Slice(lineStart, lineEnd), 16)
+    const length = Number.parseInt(data.toString("latin1", lineStart, lineEnd), 16)
     if (length > 0) {
       this.#left = length
       return lineEnd + 2

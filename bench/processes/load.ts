@@ -1,5 +1,4 @@
 /** The client side: closed loops of small requests, single large uploads and downloads. */
-import { createHash } from "node:crypto"
 import { attach } from "../harness/Control.ts"
 import { HttpConnection } from "./HttpConnection.ts"
 import { download, upload } from "./transfers.ts"
@@ -14,6 +13,8 @@ export interface LoopOptions {
   /** The name of a set that was defined before; its requests are sent in turn. */
   readonly requests: string
   readonly concurrency: number
+  /** The answers are streams of events, to be counted and timed. */
+  readonly streams: boolean
   /** No request is begun later than this, in milliseconds. */
   readonly duration: number
 }
@@ -57,7 +58,7 @@ const makeEventReader = (delays: Array<number>) => {
   let carried = ""
   return (piece: Buffer): void => {
     const now = microseconds()
-    const events = (carried + piece.latin1Slice()).split("\n\n")
+    const events = (carried + piece.toString("latin1")).split("\n\n")
     carried = events.pop() ?? ""
     for (const event of events) {
       const sent = /"sent":(\d+)/.exec(event)?.[1]
@@ -74,7 +75,7 @@ const connectionsTo = async (port: number, count: number): Promise<ReadonlyArray
   return all.slice(0, count)
 }
 
-const loop = async ({ concurrency, duration, port, requests: name }: LoopOptions): Promise<LoopResult> => {
+const loop = async ({ concurrency, duration, port, requests: name, streams }: LoopOptions): Promise<LoopResult> => {
   const requests = sets.get(name) ?? []
   const connections = await connectionsTo(port, concurrency)
   const latencies: Array<number> = []
@@ -87,13 +88,12 @@ const loop = async ({ concurrency, duration, port, requests: name }: LoopOptions
       (connection) =>
         new Promise<void>((resolve, reject) => {
           const onBody = makeEventReader(delays)
-          const isStream = name.includes("stream")
           const again = (): void => {
             const request = requests[next++ % requests.length]
             const begun = microseconds()
             if (begun >= deadline || request === undefined) return resolve()
             connection.send(request, {
-              onBody: isStream ? onBody : undefined,
+              onBody: streams ? onBody : undefined,
               onError: reject,
               onEnd: (status) => {
                 if (status !== 200) return reject(new Error(`${name}: status ${status}`))

@@ -38,6 +38,9 @@ export class FileCreation extends Context.Service<
   }
 >()("@omnifile/core/FileCreation") {}
 
+const expiryOf = ({ expiresAfter }: CreateFile, now: number): number | null =>
+  expiresAfter === null ? null : now + expiresAfter * 1000
+
 /** Another instance took this one for dead and undid its upload. */
 const givenUp = new StorageError({
   backend: "registry",
@@ -78,7 +81,7 @@ const make = Effect.gen(function* () {
       declaredType: ContentType.parse(operation.declaredType),
       contentType: ContentType.detect(operation.declaredType, operation.filename, operation.content.head),
       purpose: operation.purpose,
-      expiresAt: operation.expiresAfter === null ? null : now + operation.expiresAfter * 1000,
+      expiresAt: expiryOf(operation, now),
       models: [...operation.models],
       replicas: accounts.map((account) => replication.intent(account, now)),
       instance: instance.id,
@@ -92,21 +95,13 @@ const make = Effect.gen(function* () {
     accounts: ReadonlyArray<string>
   ) {
     const now = yield* Clock.currentTimeMillis
-    const { key } = operation.content
+    const change = (row: ManagedFile) =>
+      row.state === "receiving" ? begun(row, operation, accounts, now) : undefined
     if (operation.idempotencyKey !== null) {
-      const row = yield* registry.file(key)
-      if (row === undefined) return yield* givenUp
-      const made = yield* idempotency.claim(
-        principal,
-        operation,
-        operation.idempotencyKey,
-        begun(row, operation, accounts, now)
-      )
+      const made = yield* idempotency.claim(principal, operation, operation.idempotencyKey, change)
       if (made !== null) return made
     }
-    const row = yield* registry.modifyFile(key, (current) =>
-      current.state === "receiving" ? begun(current, operation, accounts, now) : undefined
-    )
+    const row = yield* registry.modifyFile(operation.content.key, change)
     return row?.state === "creating" ? row : yield* givenUp
   })
 
@@ -143,12 +138,17 @@ const make = Effect.gen(function* () {
   const deploymentOn = (account: string, models: ReadonlyArray<string>): string | undefined =>
     models.flatMap((model) => catalog.deploymentsOf(model)).find((deployment) => deployment.account === account)?.id
 
-  const publish = Effect.fnUntraced(function* (row: ManagedFile, copies: ReadonlyArray<Replica>, complete: boolean) {
+  const publish = Effect.fnUntraced(function* (
+    row: ManagedFile,
+    operation: CreateFile,
+    copies: ReadonlyArray<Replica>,
+    complete: boolean
+  ) {
     const id = yield* identify(row, copies[0])
     const now = yield* Clock.currentTimeMillis
     const published = yield* registry.modifyFile(row.key, (current) => {
       if (current.state !== "creating") return undefined
-      const expiresAt = row.expiresAt === null ? null : row.expiresAt + (now - row.createdAt)
+      const expiresAt = expiryOf(operation, now)
       const due = [
         ...(expiresAt === null ? [] : [expiresAt]),
         ...(complete ? [] : [now + backoff(0)]),
@@ -158,6 +158,7 @@ const make = Effect.gen(function* () {
         state: "ready",
         id,
         createdAt: now,
+        expiresAt,
         kept: settings.keepContent,
         instance: null,
         dueAt: due.length === 0 ? null : Math.min(...due)
@@ -172,18 +173,17 @@ const make = Effect.gen(function* () {
       yield* checkModels(principal, operation.models)
       const { key } = operation.content
       const accounts = accountsFor(principal, operation.models)
-      const row = yield* begin(principal, operation, accounts)
-      if (row.key !== key) return row
-      const file = yield* Effect.gen(function* () {
+      return yield* Effect.gen(function* () {
+        const row = yield* begin(principal, operation, accounts)
+        if (row.key !== key) return row
         const { complete, copies } = yield* copyTo(row, accounts)
-        return yield* publish(row, copies, complete)
+        return yield* publish(row, operation, copies, complete)
       }).pipe(
         Effect.onExit((exit) =>
           Exit.isSuccess(exit) ? Effect.void : removal.discardUnless(key, ({ state }) => state === "ready")
-        )
+        ),
+        Effect.tap((file) => (file.kept ? Effect.void : Effect.ignore(blobs.remove(key), { log: true })))
       )
-      if (!file.kept) yield* Effect.ignore(blobs.remove(key), { log: true })
-      return file
     })
   })
 })

@@ -25,6 +25,11 @@ export class FileLookup extends Context.Service<
       id: string,
       param?: string | null
     ) => Effect.Effect<ManagedFile, NotFound | StorageError>
+    /** Several at once, in the order in which they are named; the first that cannot be used fails all. */
+    readonly findAll: (
+      principal: Principal,
+      references: ReadonlyArray<{ readonly id: string; readonly param: string }>
+    ) => Effect.Effect<ReadonlyArray<ManagedFile>, NotFound | StorageError>
     /** The same for rows that are deleted and still remembered: what a list may continue after. */
     readonly findCursor: (principal: Principal, id: string) => Effect.Effect<ManagedFile, NotFound | StorageError>
   }
@@ -42,24 +47,50 @@ const make = Effect.gen(function* () {
     return Option.isSome(imported) ? id : undefined
   }
 
-  const findWhere = Effect.fnUntraced(function* (
+  const check = (
     principal: Principal,
+    file: ManagedFile | undefined,
     id: string,
-    param: string | null,
-    accepts: (file: ManagedFile, now: number) => boolean
-  ) {
+    accepts: (file: ManagedFile) => boolean
+  ): file is ManagedFile =>
+    file !== undefined && file.id === id && accepts(file) && Access.maySee(principal, file.owner)
+
+  const find = Effect.fnUntraced(function* (principal: Principal, id: string, param: string | null = null) {
     const key = keyOf(id)
     const file = key === undefined ? undefined : yield* registry.file(key)
     const now = yield* Clock.currentTimeMillis
-    if (file === undefined || file.id !== id || !accepts(file, now) || !Access.maySee(principal, file.owner)) {
-      return yield* new NotFound({ id, param })
+    return check(principal, file, id, (found) => isVisible(found, now)) ? file : yield* new NotFound({ id, param })
+  })
+
+  const findAll = Effect.fnUntraced(function* (
+    principal: Principal,
+    references: ReadonlyArray<{ readonly id: string; readonly param: string }>
+  ) {
+    const keys: Array<string> = []
+    for (const { id, param } of references) {
+      const key = keyOf(id)
+      if (key === undefined) return yield* new NotFound({ id, param })
+      keys.push(key)
     }
-    return file
+    const rows = yield* registry.files(keys)
+    const now = yield* Clock.currentTimeMillis
+    const files: Array<ManagedFile> = []
+    for (const [index, { id, param }] of references.entries()) {
+      const file = rows[index]
+      if (!check(principal, file, id, (found) => isVisible(found, now))) return yield* new NotFound({ id, param })
+      files.push(file)
+    }
+    return files
   })
 
   return FileLookup.of({
-    find: (principal, id, param = null) => findWhere(principal, id, param, isVisible),
-    findCursor: (principal, id) => findWhere(principal, id, "after", () => true)
+    find,
+    findAll,
+    findCursor: Effect.fnUntraced(function* (principal, id) {
+      const key = keyOf(id)
+      const file = key === undefined ? undefined : yield* registry.file(key)
+      return check(principal, file, id, () => true) ? file : yield* new NotFound({ id, param: "after" })
+    })
   })
 })
 

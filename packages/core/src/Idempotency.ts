@@ -20,15 +20,16 @@ export class Idempotency extends Context.Service<
   Idempotency,
   {
     /**
-     * Writes the row together with its claim on the key and answers null; or answers the file that an equal
-     * request has made under the key, after waiting for it. `Conflicting` for another request under the same
-     * key, and when the equal one takes too long.
+     * Changes the row of the operation's content together with its claim on the key and answers null, also if
+     * `change` leaves the row or there is none; or answers the file that an equal request has made under the
+     * key, after waiting for it. `Conflicting` for another request under the same key, and when the equal one
+     * takes too long.
      */
     readonly claim: (
       principal: Principal,
       operation: CreateFile,
       key: string,
-      row: ManagedFile
+      change: (row: ManagedFile) => ManagedFile | undefined
     ) => Effect.Effect<ManagedFile | null, CallError>
   }
 >()("@omnifile/core/Idempotency") {}
@@ -55,7 +56,7 @@ const make = Effect.gen(function* () {
   const digest = (...parts: ReadonlyArray<unknown>) => hexOfText(sha256, JSON.stringify(parts))
 
   return Idempotency.of({
-    claim: Effect.fn("Idempotency.claim")(function* (principal, operation, key, row) {
+    claim: Effect.fn("Idempotency.claim")(function* (principal, operation, key, change) {
       const { content, declaredType, expiresAfter, filename, models, purpose } = operation
       const recordKey = digest(
         principal.user,
@@ -82,15 +83,14 @@ const make = Effect.gen(function* () {
         const record = new IdempotencyRecord({
           key: recordKey,
           fingerprint,
-          file: row.key,
+          file: content.key,
           expiresAt: now + idempotencyTtl
         })
-        const claimed = yield* registry.claimIdempotency(
-          record,
-          held?.version ?? 0,
-          update(row, { idempotency: recordKey })
-        )
-        if (claimed) return null
+        const outcome = yield* registry.claimIdempotency(record, held?.version ?? 0, (row) => {
+          const changed = change(row)
+          return changed === undefined ? undefined : update(changed, { idempotency: recordKey })
+        })
+        if (outcome !== "Contended") return null
       }
     })
   })

@@ -13,7 +13,7 @@ import * as Access from "./Access.ts"
 import { BlobStore } from "./BlobStore.ts"
 import * as Bytes from "./Bytes.ts"
 import { type CallError, InvalidRequest, TooLarge } from "./CallError.ts"
-import { Instance } from "./Instance.ts"
+import { creationOf, Instance } from "./Instance.ts"
 import { ManagedFile } from "./ManagedFile.ts"
 import type { Principal } from "./Principal.ts"
 import { Registry } from "./Registry.ts"
@@ -88,6 +88,8 @@ const make = Effect.gen(function* () {
     receive: Effect.fn("Intake.receive")(function* (principal, source) {
       const key = yield* Uuid.make
       const now = yield* Clock.currentTimeMillis
+      // Released last: whatever the discarding could not do is for maintenance from then on.
+      yield* instance.hold(creationOf(key))
       yield* Effect.acquireRelease(registry.insertFile(intent(key, principal, now)), () =>
         removal.discardUnless(key, (file) => file.state !== "receiving")
       )

@@ -55,11 +55,14 @@ export class Replica extends Schema.Class<Replica>("Replica")({
 }) {}
 
 /**
- * An upload whose answer was never read: the provider may hold a copy whose ID we do not know. It is looked
- * for in the account's list by name, size and this window of time.
+ * An upload that left a copy, or may have left one, for which no replica stands: its answer was never read, or
+ * the copy could not be recorded or used. Without an ID the copy is looked for in the account's list by name,
+ * size and this window of time.
  */
 export class LostUpload extends Schema.Class<LostUpload>("LostUpload")({
   account: Schema.String,
+  /** The copy, if it is known. */
+  remoteId: Schema.NullOr(Schema.String),
   startedAt: Millis,
   endedAt: Millis
 }) {}
@@ -121,6 +124,20 @@ export const withReplica = (file: ManagedFile, replica: Replica): ManagedFile =>
       replica
     ]
   })
+
+/** The row with uploads to deal with, due at once. A tombstone is raised for that. */
+export const withLostUploads = (file: ManagedFile, lost: ReadonlyArray<LostUpload>, now: number): ManagedFile =>
+  lost.length === 0
+    ? file
+    : update(file, {
+        state: file.state === "deleted" ? "deleting" : file.state,
+        lostUploads: [...file.lostUploads, ...lost],
+        dueAt: file.dueAt === null ? now : Math.min(file.dueAt, now)
+      })
+
+/** What a copy leaves behind whose upload was given up by who began it. */
+export const abandonedUpload = ({ account, createdAt }: Replica, now: number): LostUpload =>
+  new LostUpload({ account, remoteId: null, startedAt: createdAt, endedAt: now })
 
 /** Whether a call may use the copy now. */
 export const isLive = (replica: Replica, now: number): boolean =>

@@ -34,16 +34,15 @@ export const make = Effect.gen(function* () {
 
   /** A provider's own ID, in an installation that lets clients use those. */
   const isForeign = (id: string): boolean =>
-    allowProviderIds && Option.isNone(ids.decode("file", id)) && Option.isNone(LitellmId.recognise(id))
+    Option.isNone(ids.decode("file", id)) && Option.isNone(LitellmId.recognise(id))
 
-  const resolve = Effect.fnUntraced(function* (call: Call, references: ReadonlyArray<FileReference>) {
-    const files = new Map<string, ManagedFile>()
-    for (const { id, param } of references) {
-      if (files.has(id) || isForeign(id)) continue
-      files.set(id, yield* lookup.find(call.principal, id, param))
-    }
-    return { ...call, files }
-  })
+  const resolve = (call: Call, named: ReadonlyArray<FileReference>) => {
+    const references = allowProviderIds ? named.filter(({ id }) => !isForeign(id)) : named
+    return Effect.map(lookup.findAll(call.principal, references), (files) => ({
+      ...call,
+      files: new Map(files.map((file, index) => [references[index]?.id ?? "", file]))
+    }))
+  }
 
   const preCall = (call: Call): Effect.Effect<Call, CallError> =>
     isModelCall(call) && call.operation.files.length > 0 ? resolve(call, call.operation.files) : Effect.succeed(call)

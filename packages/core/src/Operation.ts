@@ -1,6 +1,6 @@
 /**
- * Every call that omnifile serves, as one union. Whoever handles operations does it by `match`, so that a
- * new operation does not compile until each of them has said what becomes of it.
+ * Every call that omnifile serves, as one union. Whoever handles operations switches over `_tag`, so that
+ * a new operation does not compile until each of them has said what becomes of it.
  */
 import type { RangeRequest } from "./Bytes.ts"
 import type { Received } from "./Intake.ts"
@@ -86,14 +86,3 @@ export type Operation =
 
 /** Operations that a deployment serves. */
 export type ModelOperation = ChatCompletion
-
-type Cases<A> = { readonly [Tag in Operation["_tag"]]: (operation: Extract<Operation, { readonly _tag: Tag }>) => A }
-
-/** One function for each operation. */
-export const match =
-  <A>(cases: Cases<A>) =>
-  (operation: Operation): A => {
-    // The key and the argument come from one union member; TypeScript cannot correlate the two.
-    const handle = cases[operation._tag] as (operation: Operation) => A
-    return handle(operation)
-  }

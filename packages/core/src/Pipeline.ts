@@ -8,7 +8,7 @@ import { Catalog } from "./Catalog.ts"
 import { Files } from "./Files.ts"
 import { type Answer, type Answers, type Call, Hooks, stepsOf } from "./Hooks.ts"
 import { ModelCalls } from "./ModelCalls.ts"
-import * as Operation from "./Operation.ts"
+import type * as Operation from "./Operation.ts"
 import type { Principal } from "./Principal.ts"
 
 export interface Request<out Op extends Operation.Operation> {
@@ -40,26 +40,28 @@ const make = Effect.gen(function* () {
   const postCalls = stepsOf(hooks, "postCall")
   const onFailures = stepsOf(hooks, "onFailure")
 
-  const execute = ({
-    files: resolved,
-    id,
-    operation,
-    principal
-  }: Call): Effect.Effect<Answer, CallError, Scope.Scope> =>
-    Operation.match<Effect.Effect<Answer, CallError, Scope.Scope>>({
-      CreateFile: (op) => Effect.map(files.create(principal, op), (file) => ({ _tag: op._tag, file })),
-      ListFiles: (op) => Effect.map(files.list(principal, op), (page) => ({ _tag: op._tag, page })),
-      RetrieveFile: (op) => Effect.map(files.retrieve(principal, op), (file) => ({ _tag: op._tag, file })),
-      FileContent: (op) => Effect.map(files.content(principal, op), (content) => ({ _tag: op._tag, content })),
-      DeleteFile: (op) => Effect.map(files.remove(principal, op), (file) => ({ _tag: op._tag, file })),
-      ListReplicas: (op) => Effect.map(files.replicas(principal, op), (replicas) => ({ _tag: op._tag, replicas })),
-      ListModels: (op) => Effect.succeed({ _tag: op._tag, models: catalog.modelsOf(principal) }),
-      ChatCompletion: (op) =>
-        Effect.map(modelCalls.serve({ id, principal, operation: op, files: resolved }), (served) => ({
-          _tag: op._tag,
-          ...served
-        }))
-    })(operation)
+  const execute = (call: Call): Effect.Effect<Answer, CallError, Scope.Scope> => {
+    const { operation, principal } = call
+    const { _tag } = operation
+    switch (_tag) {
+      case "CreateFile":
+        return Effect.map(files.create(principal, operation), (file) => ({ _tag, file }))
+      case "ListFiles":
+        return Effect.map(files.list(principal, operation), (page) => ({ _tag, page }))
+      case "RetrieveFile":
+        return Effect.map(files.retrieve(principal, operation), (file) => ({ _tag, file }))
+      case "FileContent":
+        return Effect.map(files.content(principal, operation), (content) => ({ _tag, content }))
+      case "DeleteFile":
+        return Effect.map(files.remove(principal, operation), (file) => ({ _tag, file }))
+      case "ListReplicas":
+        return Effect.map(files.replicas(principal, operation), (replicas) => ({ _tag, replicas }))
+      case "ListModels":
+        return Effect.succeed({ _tag, models: catalog.modelsOf(principal) })
+      case "ChatCompletion":
+        return Effect.map(modelCalls.serve({ ...call, operation }), (served) => ({ _tag, ...served }))
+    }
+  }
 
   const tell = (call: Call) => (error: CallError) =>
     Effect.forEach(onFailures, (onFailure) => onFailure(call, { _tag: "CallFailed", error }), { discard: true })

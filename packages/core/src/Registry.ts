@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type { Scope } from "./Access.ts"
 import { FileCache } from "./FileCache.ts"
-import { fileEntries, instant, listPartition } from "./RegistryIndexes.ts"
+import { fileEntries, instant, listPartition, remotePartition } from "./RegistryIndexes.ts"
 import { ManagedFile, type Purpose } from "./ManagedFile.ts"
 import * as Backend from "./RegistryBackend.ts"
 import { type Change, type Position, RegistryBackend, type StoredRecord } from "./RegistryBackend.ts"
@@ -51,6 +51,10 @@ export class Registry extends Context.Service<
   {
     /** The row, in whatever state it is; undefined if there is none. */
     readonly file: (key: string) => Effect.Effect<ManagedFile | undefined, StorageError.StorageError>
+    /** The rows of several keys, in the order of the keys. */
+    readonly files: (
+      keys: ReadonlyArray<string>
+    ) => Effect.Effect<ReadonlyArray<ManagedFile | undefined>, StorageError.StorageError>
     /** Inserts a row; `Conflict` if the key is taken. */
     readonly insertFile: (file: ManagedFile) => Effect.Effect<void, StorageError.StorageError>
     /**
@@ -64,7 +68,10 @@ export class Registry extends Context.Service<
     ) => Effect.Effect<ManagedFile | undefined, StorageError.StorageError>
     /** A page of ready files, by creation time and then key. */
     readonly listFiles: (query: ListFiles) => Effect.Effect<ReadonlyArray<ManagedFile>, StorageError.StorageError>
-    /** Rows whose background work is due at `now` or before, the most overdue first. */
+    /**
+     * Rows whose background work is due at `now` or before, the most overdue first. One that cannot be understood
+     * is passed over.
+     */
     readonly dueFiles: (
       now: number,
       limit: number
@@ -77,14 +84,15 @@ export class Registry extends Context.Service<
       key: string
     ) => Effect.Effect<Versioned<IdempotencyRecord> | undefined, StorageError.StorageError>
     /**
-     * Takes an idempotency key for a row, both in one commit: the row goes to `file`, the key to `record`.
-     * False if the key, or the row, was changed by somebody else.
+     * Takes an idempotency key for the row that the record names: the record in place of version `replaces` (0:
+     * of none) and the row as `change` says, both in one commit. `Contended` if another change of either came
+     * first, `Refused` if there is no row or `change` leaves it.
      */
     readonly claimIdempotency: (
       record: IdempotencyRecord,
       replaces: number,
-      file: ManagedFile
-    ) => Effect.Effect<boolean, StorageError.StorageError>
+      change: (file: ManagedFile) => ManagedFile | undefined
+    ) => Effect.Effect<"Claimed" | "Contended" | "Refused", StorageError.StorageError>
     /** Removes a record that has expired or lost its purpose, if it is still that version. */
     readonly removeIdempotency: (key: string, version: number) => Effect.Effect<void, StorageError.StorageError>
     readonly expiredIdempotency: (
@@ -144,11 +152,32 @@ const make = Effect.gen(function* () {
     return found
   })
 
-  const cachedFile = Effect.fnUntraced(function* (key: string) {
-    const invalidation = yield* backend.drainInvalidations
-    if (invalidation._tag !== "Nothing") cache.invalidate(invalidation)
-    return cache.get(key) ?? (yield* freshFile(key))
+  /** Rows that the cache lacks, in one read. */
+  const readFiles = Effect.fnUntraced(function* (keys: ReadonlyArray<string>) {
+    const epoch = cache.epoch
+    const records = yield* backend.read("files", keys)
+    return yield* Effect.forEach(
+      records,
+      Effect.fnUntraced(function* (record) {
+        if (record === undefined) return undefined
+        const found = yield* decodeFile(record)
+        cache.offer(record.key, found, epoch)
+        return found.value
+      })
+    )
   })
+
+  const cachedFiles = (keys: ReadonlyArray<string>) =>
+    Effect.flatMap(backend.drainInvalidations, (invalidation) => {
+      if (invalidation._tag !== "Nothing") cache.invalidate(invalidation)
+      const known = keys.map((key) => cache.get(key)?.value)
+      if (known.every((file) => file !== undefined)) return Effect.succeed(known)
+      const missing = keys.filter((_, index) => known[index] === undefined)
+      return Effect.map(readFiles(missing), (found) => {
+        const rest = found.values()
+        return known.map((file) => file ?? rest.next().value)
+      })
+    })
 
   const fileChange = (before: number, file: ManagedFile): Change => ({
     collection: "files",
@@ -172,13 +201,18 @@ const make = Effect.gen(function* () {
     }
   })
 
-  /** The cache must not show the old row after the commit, whatever becomes of the commit. */
+  /**
+   * The cache must not show the old row after the commit, whatever becomes of the commit. An interruption waits
+   * for it: one that is still under way would change the row after the cache was told.
+   */
   const commit = (changes: ReadonlyArray<Change>) =>
-    Effect.ensuring(
-      backend.commit(changes),
-      Effect.sync(() => {
-        for (const { collection, key } of changes) if (collection === "files") cache.drop(key)
-      })
+    Effect.uninterruptible(
+      Effect.ensuring(
+        backend.commit(changes),
+        Effect.sync(() => {
+          for (const { collection, key } of changes) if (collection === "files") cache.drop(key)
+        })
+      )
     )
 
   /** Runs `attempt` again as long as somebody else's commit came first. */
@@ -191,13 +225,21 @@ const make = Effect.gen(function* () {
       Effect.catchIf(StorageError.isConflict, () => Effect.succeed(false))
     )
 
+  /** A row that cannot be understood must not keep background work from the others. */
+  const understood = (record: StoredRecord) =>
+    decodeFile(record).pipe(
+      Effect.map(({ value }) => [value]),
+      Effect.catch((error) => Effect.as(Effect.logError("A row is left alone", error), []))
+    )
+
   const scanFiles = Effect.fnUntraced(function* (scan: Omit<Parameters<typeof backend.scan>[0], "collection">) {
     const records = yield* backend.scan({ collection: "files", ...scan })
     return (yield* Effect.forEach(records, decodeFile)).map(({ value }) => value)
   })
 
   return Registry.of({
-    file: (key) => Effect.map(cachedFile(key), (found) => found?.value),
+    file: (key) => Effect.map(cachedFiles([key]), ([file]) => file),
+    files: cachedFiles,
     insertFile: (file) => commit([fileChange(0, file)]),
     modifyFile: (key, change) =>
       whileContended(
@@ -233,27 +275,39 @@ const make = Effect.gen(function* () {
             after,
             limit
           }),
-    dueFiles: (now, limit) =>
-      scanFiles({ index: "due", partitions: ["all"], order: "asc", until: instant(now), limit }),
+    dueFiles: Effect.fnUntraced(function* (now, limit) {
+      const until = instant(now)
+      const records = yield* backend.scan({
+        collection: "files",
+        index: "due",
+        partitions: ["all"],
+        order: "asc",
+        until,
+        limit
+      })
+      return (yield* Effect.forEach(records, understood)).flat()
+    }),
     uploadsTo: (account) => scanFiles({ index: "uploads", partitions: [account], order: "asc", limit: 10_000 }),
     ownsRemote: (account, remoteId) =>
       Effect.map(
         scanFiles({
           index: "remote",
-          partitions: [`${account}/${encodeURIComponent(remoteId)}`],
+          partitions: [remotePartition(account, remoteId)],
           order: "asc",
           limit: 1
         }),
         (found) => found.length > 0
       ),
     idempotency: (key) => readOne("idempotency", key, decodeIdempotency),
-    claimIdempotency: (record, replaces, file) =>
-      orFalse(
-        Effect.gen(function* () {
-          const found = yield* freshFile(file.key)
-          yield* commit([idempotencyChange(replaces, record), fileChange(found?.version ?? 0, file)])
-        })
-      ),
+    claimIdempotency: Effect.fnUntraced(function* (record, replaces, change) {
+      const found = yield* freshFile(record.file)
+      const after = found === undefined ? undefined : change(found.value)
+      if (found === undefined || after === undefined) return "Refused"
+      const committed = yield* orFalse(
+        commit([idempotencyChange(replaces, record), fileChange(found.version, after)])
+      )
+      return committed ? "Claimed" : "Contended"
+    }),
     removeIdempotency: (key, version) =>
       Effect.asVoid(orFalse(commit([{ collection: "idempotency", key, expected: version, record: null }]))),
     expiredIdempotency: Effect.fnUntraced(function* (now, limit) {

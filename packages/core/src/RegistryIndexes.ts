@@ -13,6 +13,10 @@ export const listPartition = (scope: Scope, purpose: Purpose | null): string =>
 /** Where a file stands in lists. */
 export const listPosition = (file: ManagedFile): Position => ({ sort: instant(file.createdAt), key: file.key })
 
+/** The partition of the `remote` index for one provider copy. */
+export const remotePartition = (account: string, remoteId: string): string =>
+  `${account}/${encodeURIComponent(remoteId)}`
+
 export const fileEntries = (file: ManagedFile): ReadonlyArray<IndexEntry> => {
   const entries: Array<IndexEntry> = []
   if (file.state === "ready") {
@@ -27,8 +31,8 @@ export const fileEntries = (file: ManagedFile): ReadonlyArray<IndexEntry> => {
   if (uploading.length > 0) {
     entries.push({ index: "uploads", partitions: [...new Set(uploading)], sort: instant(file.createdAt) })
   }
-  const remote = file.replicas.flatMap(({ account, remoteId }) =>
-    remoteId === null ? [] : [`${account}/${encodeURIComponent(remoteId)}`]
+  const remote = [...file.replicas, ...file.lostUploads].flatMap(({ account, remoteId }) =>
+    remoteId === null ? [] : [remotePartition(account, remoteId)]
   )
   if (remote.length > 0) entries.push({ index: "remote", partitions: [...new Set(remote)], sort: "" })
   return entries

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { getEventListeners } from "node:events"
+import { setImmediate } from "node:timers/promises"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import * as Bytes from "../src/Bytes.ts"
@@ -132,7 +133,7 @@ describe("abortable", () => {
     const iterator = Bytes.abortable(bytes, new AbortController().signal)[Symbol.asyncIterator]()
     for (let index = 0; index < 200; index++) await iterator.next()
     // What a WeakRef was asked for lives until the next turn of the event loop.
-    await new Promise((resolve) => setImmediate(resolve))
+    await setImmediate()
     collectGarbage()
     assert.isBelow(chunks.filter((chunk) => chunk.deref() !== undefined).length, 20)
   })

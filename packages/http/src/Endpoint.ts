@@ -9,6 +9,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type { Headers } from "effect/http/Headers"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Random from "effect/Random"
@@ -39,6 +40,8 @@ export const RequestLog: Context.Reference<(entry: RequestLogEntry) => void> = C
 /** A request whose caller is known. */
 export interface Authenticated {
   readonly request: HttpServerRequest.HttpServerRequest
+  /** Those of the request, read once: hosts may build them anew at every look. */
+  readonly headers: Headers
   readonly id: string
   readonly principal: Principal
 }
@@ -90,7 +93,7 @@ export const make = Effect.gen(function* () {
         const outcome = yield* authenticator.authenticate(apiKey(headers)).pipe(
           Effect.flatMap((caller) => {
             principal = caller
-            return handler({ request, id, principal: caller })
+            return handler({ request, headers, id, principal: caller })
           }),
           Effect.result,
           Effect.annotateLogs("requestId", id),

@@ -11,6 +11,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import * as NodeBridge from "./NodeBridge.ts"
 
 export interface Gateway {
@@ -21,6 +22,12 @@ export interface Gateway {
   /** Interrupts what is still running, and frees everything. Stop accepting requests before. */
   readonly close: () => Promise<void>
 }
+
+/** Spans cost time on every call: they are made when somebody has installed a tracer for them. */
+const spansOnDemand = <A, E, R>(build: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Tracer.Tracer, (tracer) =>
+    tracer === Tracer.nativeTracer ? Effect.withTracerEnabled(build, false) : build
+  )
 
 const notFound = ApiError.respond({
   status: 404,
@@ -64,6 +71,7 @@ export const make = async <E>(
   }).pipe(
     // A unified ID is longer than the router's default for a path parameter.
     Effect.provideService(HttpRouter.RouterConfig, { maxParamLength: 8_192 }),
+    spansOnDemand,
     Effect.provide(references)
   )
   const { node, web } = await Effect.runPromise(Scope.provide(build, scope)).catch(async (cause: unknown) => {

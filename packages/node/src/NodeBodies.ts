@@ -4,6 +4,7 @@ import { RequestBodies } from "@omnifile/http/RequestBodies"
 import * as Effect from "effect/Effect"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
+import { IncomingMessage } from "node:http"
 import { Readable } from "node:stream"
 import type { ReadableStream as NodeReadableStream } from "node:stream/web"
 import * as MultipartForm from "./MultipartForm.ts"
@@ -18,14 +19,18 @@ const readableOf = ({ source }: HttpServerRequest): Readable => {
   return Readable.from([])
 }
 
+/** As the client announces it; 0 if it does not. */
+const lengthOf = (request: HttpServerRequest, readable: Readable): number =>
+  Number((readable instanceof IncomingMessage ? readable : request).headers["content-length"] ?? 0)
+
 const brokenOff = invalid("The body broke off before its end.")
 
 const bytes = (request: HttpServerRequest, limit: number): Effect.Effect<Uint8Array, CallError> =>
   Effect.callback<Uint8Array, CallError>((resume) => {
     const refuse = (): void =>
       resume(Effect.fail(new TooLarge({ message: `The body is larger than ${limit} bytes.`, param: null })))
-    if (Number(request.headers["content-length"] ?? 0) > limit) return refuse()
     const readable = readableOf(request)
+    if (lengthOf(request, readable) > limit) return refuse()
     const chunks: Array<Buffer> = []
     let length = 0
     const stop = (): void => {

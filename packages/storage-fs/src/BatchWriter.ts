@@ -1,6 +1,12 @@
 /** Writes content to a file at the speed of the disk: few large writes, and the source is read meanwhile. */
 import type { Bytes } from "@omnifile/core/Bytes"
-import type { FileHandle } from "node:fs/promises"
+
+/** What is needed of a `FileHandle`. */
+export interface BatchFile {
+  readonly writev: (buffers: ReadonlyArray<Uint8Array>) => Promise<{ readonly bytesWritten: number }>
+  readonly datasync: () => Promise<void>
+  readonly sync: () => Promise<void>
+}
 
 /** The file could not be written, as opposed to an error of the source. */
 export class WriteFailure extends Error {
@@ -36,7 +42,7 @@ const start = (step: () => Promise<void>): Promise<void> => {
 }
 
 /** Rejected with what the source throws, unchanged, or with a `WriteFailure`. */
-export const writeDurably = async (file: FileHandle, bytes: Bytes): Promise<void> => {
+export const writeDurably = async (file: BatchFile, bytes: Bytes): Promise<void> => {
   const write = (batch: ReadonlyArray<Uint8Array>): Promise<void> =>
     start(async () => {
       // A write may stop half way, as when the disk is almost full; the next one then tells why.

@@ -38,7 +38,7 @@ const merge = (
 }
 
 /** The reader of a database's pages. A scan of very many partitions is not a snapshot. */
-export const make = (db: DatabaseSync): ((scan: Scan) => ReadonlyArray<ScannedRecord>) => {
+export const make = (db: Pick<DatabaseSync, "prepare">): ((scan: Scan) => ReadonlyArray<ScannedRecord>) => {
   const statements = new Map<string, StatementSync>()
   const prepare = (scan: Scan): StatementSync => {
     const shape = `${scan.order} ${scan.after === undefined} ${scan.until === undefined} ${scan.partitions.length}`

@@ -23,8 +23,8 @@ export const layer = HttpRouter.use(
       "POST",
       "/v1/chat/completions",
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal, request }) {
-          if (!isJson(request.headers["content-type"])) {
+        Effect.fnUntraced(function* ({ headers, id, principal, request }) {
+          if (!isJson(headers["content-type"])) {
             return yield* new UnsupportedMediaType({ message: "Send the body as application/json." })
           }
           const body = yield* bodies.bytes(request, maxBodySize)

@@ -64,8 +64,8 @@ export const layer = HttpRouter.use(
       "POST",
       "/v1/files",
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal, request }) {
-          const key = yield* idempotencyKey(request.headers["idempotency-key"])
+        Effect.fnUntraced(function* ({ headers, id, principal, request }) {
+          const key = yield* idempotencyKey(headers["idempotency-key"])
           const form = yield* bodies.form(request, formLimits, (part) =>
             Effect.andThen(FileForm.parseFilename(part.filename), intake.receive(principal, part.bytes))
           )
@@ -130,8 +130,7 @@ export const layer = HttpRouter.use(
       "GET",
       "/v1/files/:id/content",
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal, request }) {
-          const { headers } = request
+        Effect.fnUntraced(function* ({ headers, id, principal }) {
           const range = RangeHeader.parse(headers.range)
           const operation = { _tag: "FileContent", id: yield* pathId, range } as const
           const answer = yield* pipeline.run({ id, principal, operation })

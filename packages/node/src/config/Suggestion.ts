@@ -5,24 +5,31 @@ const maxDistance = 3
 
 const simplify = (name: string): string => name.toLowerCase().replaceAll(/[-_ ]/g, "")
 
-/** How many letters must be added, dropped or replaced to get from one to the other. */
+/** How many letters must be added, dropped, replaced or swapped with the next to get from one to the other. */
 const distance = (from: string, to: string): number => {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
-  for (const [index, letter] of [...from].entries()) {
-    const next = [index + 1]
-    for (let column = 1; column < row.length; column++) {
-      const replaced = (row[column - 1] ?? 0) + (letter === to[column - 1] ? 0 : 1)
-      next.push(Math.min(replaced, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1))
+  const rows = [Array.from({ length: to.length + 1 }, (_, column) => column)]
+  const edits = (row: number, column: number): number => rows[row]?.[column] ?? Infinity
+  for (let row = 1; row <= from.length; row++) {
+    rows.push([row])
+    for (let column = 1; column <= to.length; column++) {
+      const isSame = from[row - 1] === to[column - 1]
+      const isSwapped = from[row - 2] === to[column - 1] && from[row - 1] === to[column - 2]
+      const least = Math.min(
+        edits(row - 1, column - 1) + (isSame ? 0 : 1),
+        edits(row - 1, column) + 1,
+        edits(row, column - 1) + 1,
+        isSwapped ? edits(row - 2, column - 2) + 1 : Infinity
+      )
+      rows[row]?.push(least)
     }
-    row = next
   }
-  return row.at(-1) ?? 0
+  return edits(from.length, to.length)
 }
 
 /** Undefined when no candidate is near enough. */
 export const nearest = (name: string, candidates: ReadonlyArray<string>): string | undefined => {
   const given = simplify(name)
-  const limit = Math.min(maxDistance, Math.ceil(given.length / 3))
+  const limit = Math.min(maxDistance, Math.max(1, Math.floor(given.length / 3)))
   return candidates
     .map((candidate) => ({ candidate, known: simplify(candidate) }))
     .filter(({ known }) => Math.abs(known.length - given.length) <= limit)

@@ -56,7 +56,8 @@ const read = (document: Document, env: Environment): Tree => {
         const step = isScalar(nameNode) ? String(nameNode.value) : ""
         const field = [...path, step]
         const name = nameNode.range?.[0] ?? 0
-        places.set(placeKey(field), { name, value: valueNode?.range?.[0] ?? name })
+        const hasValue = valueNode !== null && !(isScalar(valueNode) && valueNode.value === null)
+        places.set(placeKey(field), { name, value: hasValue ? (valueNode.range?.[0] ?? name) : name })
         if (isScalar(nameNode)) return [[step, readNode(valueNode, field)]]
         findings.push({ path: field, message: "the name of a field has to be plain text", kind: "name" })
         return []
@@ -94,7 +95,7 @@ const isWithin = (path: Path, ancestor: Path): boolean => ancestor.every((step, 
 /** Reads the text of a file that problems are to call `file`. Never fails: the source tells what is wrong. */
 export const make = (text: string, file: string, env: Environment): Source => {
   const lineCounter = new LineCounter()
-  const document = parseDocument(text, { lineCounter, prettyErrors: false, logLevel: "silent" })
+  const document = parseDocument(text, { lineCounter, prettyErrors: false })
   const { findings, places, value } = read(document, env)
 
   const position = (offset: number): { readonly line: number; readonly column: number } => {
