@@ -6,5 +6,6 @@ export default defineConfig({
   format: "esm",
   platform: "node",
   unbundle: true,
-  dts: true
+  dts: true,
+  deps: { neverBundle: true }
 })

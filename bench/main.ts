@@ -7,8 +7,14 @@ import { isPinned, loadCore } from "./harness/Child.ts"
 import * as Options from "./harness/Options.ts"
 import { type Section, summarise, toMarkdown, toText } from "./harness/Report.ts"
 import * as chat from "./scenarios/chat.ts"
+import * as download from "./scenarios/download.ts"
+import * as list from "./scenarios/list.ts"
+import * as retrieve from "./scenarios/retrieve.ts"
+import * as sse from "./scenarios/sse.ts"
+import * as start from "./scenarios/start.ts"
+import * as upload from "./scenarios/upload.ts"
 
-const scenarios = [chat.scenario]
+const scenarios = [chat, sse, upload, download, retrieve, list, start].map(({ scenario }) => scenario)
 
 const machine = (): string =>
   `${cpus()[0]?.model.trim() ?? "unknown CPU"}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, ` +

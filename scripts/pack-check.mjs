@@ -21,12 +21,8 @@ const must = (...call) => {
   return output
 }
 
-/** `@scope/name/sub/path` -> [`@scope/name`, `sub/path`] */
-const split = (specifier) => {
-  const parts = specifier.split("/")
-  const length = specifier.startsWith("@") ? 2 : 1
-  return [parts.slice(0, length).join("/"), parts.slice(length).join("/")]
-}
+const packageOf = (specifier) => specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/")
+const dependenciesOf = (manifest) => Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })
 
 /** A project that has installed the package: the unpacked tarball beside the dependencies that it declares. */
 const installPacked = (project) => {
@@ -36,7 +32,7 @@ const installPacked = (project) => {
   const installed = path.join(project, "node_modules", manifest.name)
   mkdirSync(installed, { recursive: true })
   must("tar", ["-xzf", tarball, "-C", installed, "--strip-components=1"])
-  for (const name of Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })) {
+  for (const name of dependenciesOf(manifest)) {
     const link = path.join(project, "node_modules", name)
     mkdirSync(path.dirname(link), { recursive: true })
     symlinkSync(realpathSync(path.join(source, "node_modules", name)), link)
@@ -44,6 +40,7 @@ const installPacked = (project) => {
   return { tarball, manifest, installed }
 }
 
+/** Returns the modules and declarations among the files. */
 const checkFiles = (installed) => {
   const files = globSync("**/*", { cwd: installed, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -51,24 +48,25 @@ const checkFiles = (installed) => {
   for (const name of ["package.json", "README.md", "LICENSE"]) {
     if (!files.includes(name)) problems.push(`${name} is missing`)
   }
-  for (const file of files) {
-    if (!/^(dist\/.+|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/.test(file))
-      problems.push(`${file} should not be there`)
-  }
+  const expected = /^(dist\/.+|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/
+  for (const file of files.filter((file) => !expected.test(file))) problems.push(`${file} should not be there`)
   return files.filter((file) => /\.m?js$|\.d\.m?ts$/.test(file))
 }
 
+/** An import or re-export, with `from` or without, that is not in a comment. */
+const importForm = /^(?!\s*(?:\*|\/\/))(?:import|.*?(?:\bfrom|\bimport\())\s*"([^"]+)"/gm
+
 /** Every import leads to a file of the package, a Node.js module or a declared dependency. */
 const checkImports = (installed, manifest, files) => {
-  const declared = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })
+  const declared = dependenciesOf(manifest)
   for (const file of files) {
     const text = readFileSync(path.join(installed, file), "utf8")
-    for (const [, specifier] of text.matchAll(/(?:\bfrom|^import|\bimport\()\s*"([^"]+)"/gm)) {
+    for (const [, specifier] of text.matchAll(importForm)) {
       if (specifier.startsWith(".")) {
         const target = path.join(installed, path.dirname(file), specifier)
         const emitted = /\.d\.m?ts$/.test(file) ? target.replace(/\.(m?)js$/, ".d.$1ts") : target
         if (!existsSync(emitted)) problems.push(`${file}: "${specifier}" leads nowhere`)
-      } else if (!isBuiltin(specifier) && !declared.includes(split(specifier)[0])) {
+      } else if (!isBuiltin(specifier) && !declared.includes(packageOf(specifier))) {
         problems.push(`${file}: "${specifier}" is not a declared dependency`)
       }
     }
@@ -87,18 +85,8 @@ const entryPoints = (installed, exports = {}) =>
   })
 
 const checkTypes = (tarball, entries) => {
-  const args = [
-    tarball,
-    "--profile",
-    "esm-only",
-    "--no-definitely-typed",
-    "--no-emoji",
-    "--format",
-    "ascii",
-    "--entrypoints",
-    ...entries
-  ]
-  const { ok, output } = run("attw", args)
+  const options = "--profile esm-only --no-definitely-typed --no-emoji --format ascii".split(" ")
+  const { ok, output } = run("attw", [tarball, ...options, "--entrypoints", ...entries])
   if (!ok) problems.push(`attw:\n${output}`)
 }
 

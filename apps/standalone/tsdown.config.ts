@@ -4,5 +4,6 @@ export default defineConfig({
   entry: ["src/main.ts"],
   format: "esm",
   platform: "node",
-  dts: false
+  dts: false,
+  deps: { neverBundle: true }
 })

@@ -17,7 +17,7 @@ export interface Effort {
   readonly rounds: number
   /** Milliseconds. */
   readonly window: number
-  /** Before the first round, in milliseconds. */
+  /** Requests to each server before the first round: by then its code is compiled. */
   readonly warmUp: number
   /** Rounds of large transfers. */
   readonly transferRounds: number
@@ -37,7 +37,7 @@ const efforts: Readonly<Record<Effort["name"], Effort>> = {
     name: "quick",
     rounds: 3,
     window: 250,
-    warmUp: 600,
+    warmUp: 1_500,
     transferRounds: 1,
     uploads: [16 * MiB],
     download: 64 * MiB,
@@ -48,7 +48,7 @@ const efforts: Readonly<Record<Effort["name"], Effort>> = {
     name: "default",
     rounds: 7,
     window: 500,
-    warmUp: 1_500,
+    warmUp: 5_000,
     transferRounds: 3,
     uploads: [64 * MiB, 256 * MiB],
     download: 256 * MiB,
@@ -59,7 +59,7 @@ const efforts: Readonly<Record<Effort["name"], Effort>> = {
     name: "full",
     rounds: 9,
     window: 700,
-    warmUp: 2_000,
+    warmUp: 10_000,
     transferRounds: 3,
     uploads: [64 * MiB, 1024 * MiB],
     download: 1024 * MiB,

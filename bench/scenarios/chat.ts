@@ -1,11 +1,10 @@
 /** Chat completions: what a request costs the server, with and without managed files in its body. */
-import { type Bench, type Scenario, startFramework, startGateway, startPassthrough } from "../harness/Bench.ts"
-import type { Child } from "../harness/Child.ts"
+import { type Bench, type Scenario, startFramework } from "../harness/Bench.ts"
 import { compare, type Sample, type Samples, type Subject } from "../harness/ClosedLoop.ts"
 import type { Column, Row, Section, Verdict } from "../harness/Report.ts"
 import { chat } from "../harness/requests.ts"
 import { median, medianOfPairs } from "../harness/Statistics.ts"
-import { authorization, models } from "../servers/Installation.ts"
+import { direct, startTargets, type Target } from "./targets.ts"
 
 interface Body {
   readonly name: string
@@ -17,37 +16,6 @@ const KiB = 1024
 const small: Body = { name: "1 KiB", size: KiB, messages: 1 }
 const oneText: Body = { name: "100 KiB, one text", size: 100 * KiB, messages: 1 }
 const manyMessages: Body = { name: "100 KiB, 300 messages", size: 100 * KiB, messages: 300 }
-
-/** A server, and the IDs that it knows three files by. */
-export interface Target {
-  readonly label: string
-  readonly server: Child
-  readonly files: ReadonlyArray<string>
-}
-
-const hosts = ["standalone", "koa", "express"] as const
-
-const uploadFiles = async ({ load }: Bench, server: Child): Promise<ReadonlyArray<string>> => {
-  const files: Array<string> = []
-  for (let count = 0; count < 3; count++) {
-    const fields = { purpose: "user_data", target_model_names: models.a }
-    const upload = { port: server.port, path: "/v1/files", authorization, fields, size: 10 * KiB }
-    files.push((await load.ask("upload", upload)).id)
-  }
-  return files
-}
-
-/** The pass-through proxy, and omnifile alone and in the frameworks. */
-export const startTargets = async (bench: Bench): Promise<ReadonlyArray<Target>> => {
-  const gateways: Array<Target> = []
-  for (const host of hosts) {
-    const server = await startGateway(bench, host)
-    gateways.push({ label: `omnifile, ${host}`, server, files: await uploadFiles(bench, server) })
-  }
-  // It does not look at IDs: those of any other server will do.
-  const files = gateways[0]?.files ?? []
-  return [{ label: "pass-through", server: await startPassthrough(bench), files }, ...gateways]
-}
 
 const subjectsFor = (targets: ReadonlyArray<Target>, body: Body, ids: number): ReadonlyArray<Subject> =>
   targets.map(({ files, label, server }) => ({
@@ -150,17 +118,10 @@ const measureCpu = async (
 const millis = (micros: number): number => micros / 1000
 
 const measureLatency = async (bench: Bench, targets: ReadonlyArray<Target>): Promise<Section> => {
-  const direct: Target = { label: "no proxy", server: bench.upstream, files: targets[0]?.files ?? [] }
-  const subjects = subjectsFor([direct, ...targets], small, 3)
-  const [first, ...rest] = subjects
-  // The upstream has its accounts in the path.
-  const request = Buffer.from(Buffer.from(first?.requests[0] ?? []).toString("utf8").replace("POST /v1", "POST /a/v1"))
-  const samples = await compare(
-    bench,
-    "chat-latency/1 KiB/3",
-    first === undefined ? rest : [{ ...first, requests: [request] }, ...rest],
-    { concurrency: 1 }
-  )
+  const subjects = subjectsFor(targets, small, 3)
+  const samples = await compare(bench, "chat-latency/1 KiB/3", [direct(bench, subjects), ...subjects], {
+    concurrency: 1
+  })
   const reference = samples.get("no proxy") ?? []
   const rows = [...samples].map(([server, own]): Row => {
     const added = (pick: (sample: Sample) => number): number =>

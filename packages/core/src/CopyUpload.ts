@@ -19,7 +19,7 @@ import { Catalog } from "./Catalog.ts"
 import * as CopyRecord from "./CopyRecord.ts"
 import { Instance, uploadOf } from "./Instance.ts"
 import { LostUploads } from "./LostUploads.ts"
-import { findReplica, LostUpload, type ManagedFile, originalVariant, Replica } from "./ManagedFile.ts"
+import { findReplica, isLive, LostUpload, type ManagedFile, originalVariant, Replica } from "./ManagedFile.ts"
 import type { RemoteFile } from "./Provider.ts"
 import { ProviderError, Unreachable } from "./ProviderError.ts"
 import { Registry } from "./Registry.ts"
@@ -199,9 +199,12 @@ const make = Effect.gen(function* () {
     loose.copy = null
     loose.unanswered = []
     const recorded = findReplica(row, copy.account)
-    return recorded !== undefined && (row.state === "creating" || row.state === "ready")
+    if (recorded === undefined || (row.state !== "creating" && row.state !== "ready")) {
+      return yield* Effect.fail(failure(copy.account, "the file was deleted meanwhile"))
+    }
+    return recorded.remoteId === copy.remoteId || isLive(recorded, now)
       ? recorded
-      : yield* Effect.fail(failure(copy.account, "the file was deleted meanwhile"))
+      : yield* Effect.fail(failure(copy.account, "another instance has taken the copy over"))
   })
 
   /** A copy that can be recorded nowhere would be unseen from then on: better none. */

@@ -23,7 +23,10 @@ export class Deployments extends Context.Service<
     /** Counts a call to the deployment as under way until the returned function is called, once. */
     readonly begin: (deployment: Deployment) => () => void
     readonly succeeded: (deployment: Deployment) => void
-    /** Makes the deployment cool down if the failure is the provider's; how long grows with each in a row. */
+    /**
+     * Makes the deployment cool down if the failure is the provider's. How long grows with each in a row, where
+     * those that come while it cools down count as one with the first.
+     */
     readonly failed: (deployment: Deployment, error: ProviderError) => Effect.Effect<void>
   }
 >()("@omnifile/core/Deployments") {}
@@ -98,10 +101,12 @@ const make = Effect.sync(() => {
       const { reason } = error
       if (!error.retryable && reason._tag !== "Unauthorized") return
       const state = of(deployment)
+      const now = yield* Clock.currentTimeMillis
       const asked = reason._tag === "Throttled" ? (reason.retryAfter ?? 0) : 0
-      const pause = Math.max(asked, firstCoolDown * 2 ** state.failures)
-      state.failures++
-      state.coolUntil = (yield* Clock.currentTimeMillis) + Math.min(longestCoolDown, pause)
+      const isFirst = state.coolUntil <= now
+      const pause = isFirst ? Math.max(asked, firstCoolDown * 2 ** state.failures) : asked
+      if (isFirst) state.failures++
+      state.coolUntil = Math.max(state.coolUntil, now + Math.min(longestCoolDown, pause))
     })
   })
 })

@@ -15,6 +15,7 @@ import { BlobStore } from "./BlobStore.ts"
 import { AccountFailure, type CallError, invalid, ProvidersFailed } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
 import * as ContentType from "./ContentType.ts"
+import { CopyUpload } from "./CopyUpload.ts"
 import { Idempotency } from "./Idempotency.ts"
 import { Instance } from "./Instance.ts"
 import { type ManagedFile, type Replica, update } from "./ManagedFile.ts"
@@ -22,7 +23,6 @@ import type { CreateFile } from "./Operation.ts"
 import type { Principal } from "./Principal.ts"
 import { Registry } from "./Registry.ts"
 import { backoff, Removal } from "./Removal.ts"
-import { Replication } from "./Replication.ts"
 import { Settings } from "./Settings.ts"
 import { StorageError, Unavailable } from "./StorageError.ts"
 import { UnifiedIds } from "./UnifiedId.ts"
@@ -56,8 +56,8 @@ const make = Effect.gen(function* () {
   const instance = yield* Instance
   const registry = yield* Registry
   const removal = yield* Removal
-  const replication = yield* Replication
   const settings = yield* Settings
+  const upload = yield* CopyUpload
 
   const checkModels = (principal: Principal, models: ReadonlyArray<string>) => {
     const unknown = models.filter((model) => catalog.deployments(model, principal).length === 0)
@@ -83,7 +83,7 @@ const make = Effect.gen(function* () {
       purpose: operation.purpose,
       expiresAt: expiryOf(operation, now),
       models: [...operation.models],
-      replicas: accounts.map((account) => replication.intent(account, now)),
+      replicas: accounts.map((account) => upload.intent(account, now)),
       instance: instance.id,
       dueAt: now + settings.instanceTtl
     })
@@ -106,7 +106,7 @@ const make = Effect.gen(function* () {
   })
 
   const copyTo = Effect.fnUntraced(function* (row: ManagedFile, accounts: ReadonlyArray<string>) {
-    const outcomes = yield* Effect.forEach(accounts, (account) => Effect.result(replication.upload(row, account)), {
+    const outcomes = yield* Effect.forEach(accounts, (account) => Effect.result(upload.run(row, account)), {
       concurrency: "unbounded"
     })
     const copies = outcomes.filter(Result.isSuccess).map(({ success }) => success)
@@ -191,5 +191,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   FileCreation,
   never,
-  BlobStore | Catalog | Idempotency | Instance | Registry | Removal | Replication | UnifiedIds
+  BlobStore | Catalog | CopyUpload | Idempotency | Instance | Registry | Removal | UnifiedIds
 > = Layer.effect(FileCreation, make)

@@ -67,8 +67,14 @@ export type Failure =
   /** The call as a whole failed. */
   | { readonly _tag: "CallFailed"; readonly error: CallError }
 
-/** What is to follow a deployment's failure: the same deployment once more, or whatever the error asks for. */
-export type FailureAction = { readonly _tag: "Retry" } | { readonly _tag: "Proceed"; readonly error: ProviderError }
+/**
+ * What is to follow a deployment's failure: the same deployment once more, or whatever the error asks for. An
+ * error of its own takes the place of the provider's, for the hooks that come after and, unless another try
+ * succeeds, for the caller.
+ */
+export type FailureAction =
+  | { readonly _tag: "Retry"; readonly error?: ProviderError | undefined }
+  | { readonly _tag: "Proceed"; readonly error: ProviderError }
 
 export interface Hook {
   readonly name: string

@@ -67,11 +67,23 @@ export const maxDepth = 512
 
 type Draft<T> = { -readonly [K in keyof T]: T[K] }
 
+/** An object or array that is open, or was: the one of a depth is used again for the next of that depth. */
+interface Container<Name extends string> {
+  /** The byte that closes it. */
+  close: number
+  state: State<Name> | undefined
+  /** Where in it the scan is: an index, a key, or -1 - the offset of a key that is not decoded yet. */
+  place: number | string
+  /** Its own path, once a match in it has asked for it: all matches in it share it. */
+  path: string | undefined
+  /** The index of its own first match. There is one for each name of its state, and they lack their end. */
+  match: number
+}
+
 interface Scan<Name extends string> extends Source {
-  /** The place in each open container: an index, a key, or -1 - the offset of a key that is not decoded yet. */
-  readonly places: Array<number | string>
-  /** The path of each open container, once a match in it has asked for it: matches share it. */
-  readonly paths: Array<string | undefined>
+  readonly containers: Array<Container<Name>>
+  /** How many containers are open. */
+  depth: number
   readonly matches: Array<Draft<Found<Name, Match<Name>["kind"], Match<Name>["value"]>>>
   failure: Malformed | undefined
 }
@@ -82,12 +94,12 @@ export const scan = <Name extends string>(bytes: Uint8Array, paths: Paths<Name>)
   const s: Scan<Name> = {
     bytes,
     view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
-    places: [],
-    paths: [],
+    containers: [],
+    depth: 0,
     matches: [],
     failure: undefined
   }
-  const end = readValue(s, skipSpace(bytes, 0), paths.root, 0)
+  const end = readDocument(s, paths.root)
   if (end !== FAILED) {
     const rest = skipSpace(bytes, end)
     if (rest < bytes.length) unexpected(s, rest)
@@ -114,95 +126,113 @@ const fail = (s: Scan<string>, offset: number, reason: Reason): typeof FAILED =>
 const unexpected = (s: Scan<string>, offset: number): typeof FAILED =>
   fail(s, offset, offset < s.bytes.length ? "unexpected character" : "unexpected end of input")
 
-/** Reads the value at `start`, with `depth` containers open. */
-const readValue = <Name extends string>(
-  s: Scan<Name>,
-  start: number,
-  state: State<Name> | undefined,
-  depth: number
-): number => {
+/** Reads the value that is the document. */
+const readDocument = <Name extends string>(s: Scan<Name>, root: State<Name> | undefined): number => {
+  const { bytes } = s
+  let p = skipSpace(bytes, 0)
+  let state = root
+  let container: Container<Name> | undefined
+  for (;;) {
+    // The key, if an object is open. Inside of a container without a state nothing has one, and `state` stays as it is.
+    if (container !== undefined) {
+      if (container.close === CLOSE_BRACE) {
+        if (byteAt(bytes, p) !== QUOTE) return unexpected(s, p)
+        const keyEnd = endOfString(s, p)
+        if (keyEnd < 0) return unexpected(s, -1 - keyEnd)
+        if (container.state !== undefined) {
+          const edge = edgeOf(s, container.state, p, keyEnd)
+          if (s.failure !== undefined) return FAILED
+          state = edge === undefined ? container.state.otherKey : edge.state
+          if (state !== undefined) container.place = edge === undefined ? -1 - p : edge.key
+        }
+        p = skipSpace(bytes, keyEnd)
+        if (byteAt(bytes, p) !== COLON) return unexpected(s, p)
+        p = skipSpace(bytes, p + 1)
+      } else if (container.state !== undefined) {
+        state = container.state.element
+        container.place = (container.place as number) + 1
+      }
+    }
+
+    // The value, or what opens it.
+    const c = byteAt(bytes, p)
+    if (c === OPEN_BRACE || c === OPEN_BRACKET) {
+      if (s.depth === maxDepth) return fail(s, p, "nested too deeply")
+      container = open(s, p, state)
+      p = skipSpace(bytes, p + 1)
+      if (byteAt(bytes, p) !== container.close) continue
+    } else if (c === QUOTE && state === undefined) {
+      // Most values are this: strings that nobody wants.
+      const end = endOfString(s, p)
+      if (end < 0) return unexpected(s, -1 - end)
+      p = end
+    } else {
+      p = readScalar(s, p, state)
+      if (p === FAILED) return FAILED
+    }
+
+    // What comes after a value: the ends of containers, and a comma unless it was the last value.
+    for (;;) {
+      if (container === undefined) return p
+      p = skipSpace(bytes, p)
+      const c = byteAt(bytes, p)
+      if (c === COMMA) break
+      if (c !== container.close) return unexpected(s, p)
+      p++
+      container = close(s, p)
+    }
+    p = skipSpace(bytes, p + 1)
+  }
+}
+
+const open = <Name extends string>(s: Scan<Name>, start: number, state: State<Name> | undefined): Container<Name> => {
+  const isObject = s.bytes[start] === OPEN_BRACE
+  const container = (s.containers[s.depth] ??= { close: 0, state: undefined, place: 0, path: undefined, match: 0 })
+  container.close = isObject ? CLOSE_BRACE : CLOSE_BRACKET
+  container.state = state
+  container.place = -1
+  container.path = undefined
+  container.match = s.matches.length
+  if (state !== undefined && state.names.length > 0) {
+    report(s, state, start, start, isObject ? "object" : "array", undefined)
+  }
+  s.depth++
+  return container
+}
+
+/** Closes the innermost container, which ends at `end`, and returns the one that is around it. */
+const close = <Name extends string>(s: Scan<Name>, end: number): Container<Name> | undefined => {
+  s.depth--
+  const container = s.containers[s.depth]
+  if (container?.state !== undefined) {
+    for (let i = 0; i < container.state.names.length; i++) {
+      const match = s.matches[container.match + i]
+      if (match !== undefined) match.end = end
+    }
+  }
+  return s.depth === 0 ? undefined : s.containers[s.depth - 1]
+}
+
+const readScalar = <Name extends string>(s: Scan<Name>, start: number, state: State<Name> | undefined): number => {
   const { bytes } = s
   const wanted = state !== undefined && state.names.length > 0
   const c = byteAt(bytes, start)
-  if (c === OPEN_BRACE || c === OPEN_BRACKET) return readContainer(s, start, state, depth)
   if (c === QUOTE) {
     const end = endOfString(s, start)
     if (end < 0) return unexpected(s, -1 - end)
     if (!wanted) return end
     const value = decodeString(bytes, start, end)
     if (value === undefined) return fail(s, start, "invalid string")
-    report(s, state, depth, start, end, "string", value)
+    report(s, state, start, end, "string", value)
     return end
   }
   const literal = c === 0x74 ? TRUE : c === 0x66 ? FALSE : c === 0x6e ? NULL : undefined
   const end = literal === undefined ? endOfNumber(bytes, start) : endOfLiteral(bytes, start, literal)
   if (end < 0) return unexpected(s, -1 - end)
   if (!wanted) return end
-  if (literal !== undefined) report(s, state, depth, start, end, literal.kind, literal.value)
-  else report(s, state, depth, start, end, "number", decodeNumber(bytes, start, end))
+  if (literal !== undefined) report(s, state, start, end, literal.kind, literal.value)
+  else report(s, state, start, end, "number", decodeNumber(bytes, start, end))
   return end
-}
-
-const readContainer = <Name extends string>(
-  s: Scan<Name>,
-  start: number,
-  state: State<Name> | undefined,
-  depth: number
-): number => {
-  if (depth === maxDepth) return fail(s, start, "nested too deeply")
-  const isObject = s.bytes[start] === OPEN_BRACE
-  const first = s.matches.length
-  if (state !== undefined && state.names.length > 0) {
-    report(s, state, depth, start, start, isObject ? "object" : "array", undefined)
-  }
-  const last = s.matches.length
-  s.paths[depth] = undefined
-  const end = isObject ? readObject(s, start, state, depth) : readArray(s, start, state?.element, depth)
-  for (let i = first; i < last; i++) {
-    const match = s.matches[i]
-    if (match !== undefined) match.end = end
-  }
-  return end
-}
-
-const readObject = <Name extends string>(
-  s: Scan<Name>,
-  start: number,
-  state: State<Name> | undefined,
-  depth: number
-): number => {
-  const { bytes } = s
-  let p = skipSpace(bytes, start + 1)
-  if (byteAt(bytes, p) === CLOSE_BRACE) return p + 1
-  for (;;) {
-    if (byteAt(bytes, p) !== QUOTE) return unexpected(s, p)
-    const keyEnd = endOfString(s, p)
-    if (keyEnd < 0) return unexpected(s, -1 - keyEnd)
-    let next: State<Name> | undefined
-    if (state !== undefined) {
-      const edge = edgeOf(s, state, p, keyEnd)
-      if (s.failure !== undefined) return FAILED
-      next = edge === undefined ? state.otherKey : edge.state
-      if (next !== undefined) s.places[depth] = edge === undefined ? -1 - p : edge.key
-    }
-    p = skipSpace(bytes, keyEnd)
-    if (byteAt(bytes, p) !== COLON) return unexpected(s, p)
-    p = skipSpace(bytes, p + 1)
-    // Most values are strings that nobody wants: a call less for each.
-    if (next === undefined && byteAt(bytes, p) === QUOTE) {
-      const end = endOfString(s, p)
-      if (end < 0) return unexpected(s, -1 - end)
-      p = end
-    } else {
-      p = readValue(s, p, next, depth + 1)
-      if (p === FAILED) return FAILED
-    }
-    p = skipSpace(bytes, p)
-    const c = byteAt(bytes, p)
-    if (c === CLOSE_BRACE) return p + 1
-    if (c !== COMMA) return unexpected(s, p)
-    p = skipSpace(bytes, p + 1)
-  }
 }
 
 /** The edge for the key between two offsets, however it is spelled. Fails if the key is not a valid string. */
@@ -226,48 +256,27 @@ const edgeOf = <Name extends string>(
   return state.keys.find((edge) => edge.key === key)
 }
 
-const readArray = <Name extends string>(
-  s: Scan<Name>,
-  start: number,
-  element: State<Name> | undefined,
-  depth: number
-): number => {
-  const { bytes } = s
-  let p = skipSpace(bytes, start + 1)
-  if (byteAt(bytes, p) === CLOSE_BRACKET) return p + 1
-  for (let index = 0; ; index++) {
-    if (element !== undefined) s.places[depth] = index
-    p = readValue(s, p, element, depth + 1)
-    if (p === FAILED) return FAILED
-    p = skipSpace(bytes, p)
-    const c = byteAt(bytes, p)
-    if (c === CLOSE_BRACKET) return p + 1
-    if (c !== COMMA) return unexpected(s, p)
-    p = skipSpace(bytes, p + 1)
-  }
-}
-
 const report = <Name extends string>(
   s: Scan<Name>,
   state: State<Name>,
-  depth: number,
   start: number,
   end: number,
   kind: Match<Name>["kind"],
   value: Match<Name>["value"]
 ): void => {
-  const path = pathAt(s, depth)
+  const path = pathAt(s, s.depth)
   for (const name of state.names) s.matches.push({ name, path, start, end, kind, value })
 }
 
-/** The path of the place that the scan has reached inside of `depth` containers. */
+/** The path of the place in the innermost of `depth` containers at which the scan is. */
 const pathAt = (s: Scan<string>, depth: number): string => {
-  if (depth === 0) return ""
-  const outer = (s.paths[depth - 1] ??= pathAt(s, depth - 1))
-  const place = s.places[depth - 1] ?? ""
-  if (typeof place === "number" && place >= 0) return `${outer}[${place}]`
+  const container = s.containers[depth - 1]
+  if (container === undefined) return ""
+  const { place } = container
+  const path = (container.path ??= pathAt(s, depth - 1))
+  if (typeof place === "number" && place >= 0) return `${path}[${place}]`
   const key = typeof place === "string" ? place : decodeKey(s, -1 - place)
-  return depth === 1 ? key : `${outer}.${key}`
+  return depth === 1 ? key : `${path}.${key}`
 }
 
 const decodeKey = (s: Scan<string>, start: number): string => decodeString(s.bytes, start, endOfString(s, start)) ?? ""

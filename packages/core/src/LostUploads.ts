@@ -1,19 +1,20 @@
 /**
- * Uploads whose answer was never read. The provider may hold a copy whose ID nobody knows; it is looked for
- * in the account's list by name, size and the time of the upload.
+ * Uploads that left a copy, or may have left one, for which no replica stands. A copy that is known is deleted.
+ * One whose ID nobody knows is looked for in the account's list by name, size and the time of the upload.
  *
  * What is found may belong to somebody else who uses the same account. So it is deleted only where the
  * account is exclusively ours, and reported everywhere else.
  */
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import { Catalog } from "./Catalog.ts"
 import type { LostUpload, ManagedFile } from "./ManagedFile.ts"
 import type { RemoteFile } from "./Provider.ts"
-import type { ProviderError } from "./ProviderError.ts"
+import { ProviderError, Unreachable } from "./ProviderError.ts"
 import { Registry } from "./Registry.ts"
-import * as Result from "effect/Result"
 import type { StorageError } from "./StorageError.ts"
 import { type ProviderAccount, Upstream } from "./Upstream.ts"
 
@@ -27,7 +28,7 @@ export class LostUploads extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<RemoteFile>, ProviderError | StorageError>
     /**
      * Deals with one lost upload as far as it can be dealt with now. True when there is nothing left to do:
-     * the copies that were found are deleted, or, on a shared account, reported.
+     * the copies are deleted, or, if they were found on a shared account, reported.
      */
     readonly settle: (
       file: ManagedFile,
@@ -43,8 +44,18 @@ const clockTolerance = 30_000
 /** A provider may list a file a little after it took it; only then is an empty list an answer. Milliseconds. */
 const listingDelay = 4_000
 
-/** Pages that are looked through, newest first, before giving up. */
+/** Pages that are looked through before giving up. */
 const pageLimit = 20
+
+/** A provider that keeps a call waiting for longer is asked again later. */
+const patience = Duration.seconds(30)
+
+/** Whether a page that ends before this time is followed by older files only. */
+const isPast = (files: ReadonlyArray<RemoteFile>, time: number): boolean => {
+  const first = files.at(0)?.createdAt ?? null
+  const last = files.at(-1)?.createdAt ?? null
+  return first !== null && last !== null && last < time && last < first
+}
 
 const make = Effect.gen(function* () {
   const catalog = yield* Catalog
@@ -57,7 +68,7 @@ const make = Effect.gen(function* () {
     (remote.createdAt === null ||
       (remote.createdAt >= lost.startedAt - clockTolerance && remote.createdAt <= lost.endedAt + clockTolerance))
 
-  const searchIn = Effect.fnUntraced(function* (target: ProviderAccount, file: ManagedFile, lost: LostUpload) {
+  const listMatches = Effect.fnUntraced(function* (target: ProviderAccount, file: ManagedFile, lost: LostUpload) {
     const found: Array<RemoteFile> = []
     let cursor: string | null = null
     for (let pages = 0; pages < pageLimit; pages++) {
@@ -66,54 +77,83 @@ const make = Effect.gen(function* () {
         Effect.succeed(target.provider.files.list(cursor)),
         target.provider.files.decodePage
       )
-      for (const remote of page.files.filter(matches(file, lost))) {
-        if (!(yield* registry.ownsRemote(target.account.id, remote.id))) found.push(remote)
-      }
-      const oldest = page.files.at(-1)?.createdAt ?? null
+      found.push(...page.files.filter(matches(file, lost)))
       cursor = page.next
-      if (cursor === null || (oldest !== null && oldest < lost.startedAt - clockTolerance)) break
+      if (cursor === null || isPast(page.files, lost.startedAt - clockTolerance)) break
     }
     return found
   })
 
-  const search = Effect.fn("LostUploads.search")(function* (file: ManagedFile, lost: LostUpload) {
-    const target = catalog.accounts.get(lost.account)
-    return target === undefined ? [] : yield* searchIn(target, file, lost)
-  })
+  const withoutOwned = ({ account }: ProviderAccount, found: ReadonlyArray<RemoteFile>) =>
+    Effect.filter(found, ({ id }) => Effect.map(registry.ownsRemote(account.id, id), (owned) => !owned))
 
-  /** The same name and size may be on its way for another row: what is found could be that one's copy. */
+  /** An upload of this name and size that is under way, of this row or another: what is found could be its copy. */
   const isContested = Effect.fnUntraced(function* (file: ManagedFile, lost: LostUpload) {
     const uploading = yield* registry.uploadsTo(lost.account)
-    return uploading.some(
-      (other) => other.key !== file.key && other.filename === file.filename && other.bytes === file.bytes
-    )
+    return uploading.some((other) => other.filename === file.filename && other.bytes === file.bytes)
   })
 
-  return LostUploads.of({
-    search,
-    settle: Effect.fn("LostUploads.settle")(function* (file, lost, now) {
-      if (now < lost.endedAt + listingDelay) return false
-      const target = catalog.accounts.get(lost.account)
-      if (target === undefined) return true
-      if (yield* isContested(file, lost)) return false
-      const found = yield* searchIn(target, file, lost)
-      for (const remote of found) {
-        const annotations = { account: lost.account, filename: file.filename, bytes: file.bytes }
-        if (!target.account.exclusive) {
-          yield* Effect.logWarning("Suspected orphan: a copy that no file owns may be left in a shared account").pipe(
-            Effect.annotateLogs(annotations)
-          )
-          continue
-        }
-        yield* upstream.request(target, Effect.succeed(target.provider.files.remove(remote.id)), Result.succeed).pipe(
-          Effect.catchIf(
-            (error) => error.absent,
-            () => Effect.void
-          )
-        )
+  const unanswered = (target: ProviderAccount, call: string) =>
+    new ProviderError({
+      account: target.account.id,
+      call,
+      reason: new Unreachable({ timedOut: true, cause: "no answer in time" }),
+      maybeAccepted: false
+    })
+
+  const remove = (target: ProviderAccount, remoteId: string) =>
+    upstream.request(target, Effect.succeed(target.provider.files.remove(remoteId)), Result.succeed).pipe(
+      Effect.asVoid,
+      Effect.catchIf(
+        (error) => error.absent,
+        () => Effect.void
+      )
+    )
+
+  /** Deletes what is found of an upload whose copy nobody knows, or reports it. */
+  const settleUnknown = Effect.fnUntraced(function* (target: ProviderAccount, file: ManagedFile, lost: LostUpload) {
+    const matching = yield* listMatches(target, file, lost)
+    if (matching.length === 0) return true
+    // Asked after the list: who uploaded what it shows had its intent in a row before, or has its copy there now.
+    if (yield* isContested(file, lost)) return false
+    const annotations = { account: lost.account, filename: file.filename, bytes: file.bytes }
+    for (const { id } of yield* withoutOwned(target, matching)) {
+      if (target.account.exclusive) {
+        yield* remove(target, id)
         yield* Effect.logInfo("Deleted an orphaned copy").pipe(Effect.annotateLogs(annotations))
+      } else {
+        yield* Effect.logWarning("Suspected orphan: a copy that no file owns may be left in a shared account").pipe(
+          Effect.annotateLogs(annotations)
+        )
       }
-      return true
+    }
+    return true
+  })
+
+  const inTime =
+    (target: ProviderAccount) =>
+    <A, E>(run: Effect.Effect<A, E>): Effect.Effect<A, E | ProviderError> =>
+      Effect.timeoutOrElse(run, {
+        duration: patience,
+        orElse: () => Effect.fail(unanswered(target, "files.list"))
+      })
+
+  return LostUploads.of({
+    search: Effect.fn("LostUploads.search")(function* (file, lost) {
+      const target = catalog.accounts.get(lost.account)
+      if (target === undefined) return []
+      return yield* listMatches(target, file, lost).pipe(
+        Effect.flatMap((found) => withoutOwned(target, found)),
+        inTime(target)
+      )
+    }),
+    settle: Effect.fn("LostUploads.settle")(function* (file, lost, now) {
+      const target = catalog.accounts.get(lost.account)
+      if (target === undefined) return lost.remoteId === null
+      if (lost.remoteId !== null) return yield* Effect.as(inTime(target)(remove(target, lost.remoteId)), true)
+      return now < lost.endedAt + listingDelay
+        ? false
+        : yield* inTime(target)(settleUnknown(target, file, lost))
     })
   })
 })

@@ -8,11 +8,13 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Semaphore from "effect/Semaphore"
 import { Catalog } from "./Catalog.ts"
-import { Instance } from "./Instance.ts"
+import { creationOf, Instance, uploadOf } from "./Instance.ts"
 import { LostUploads } from "./LostUploads.ts"
-import { LostUpload, type ManagedFile, Replica, update } from "./ManagedFile.ts"
+import { abandonedUpload, type LostUpload, type ManagedFile, openUploads, Replica, update } from "./ManagedFile.ts"
 import { Registry } from "./Registry.ts"
 import { backoff, Removal } from "./Removal.ts"
 import { Replication } from "./Replication.ts"
@@ -22,17 +24,20 @@ import type { StorageError } from "./StorageError.ts"
 export class Maintenance extends Context.Service<
   Maintenance,
   {
-    /** One round over all that is due now. */
+    /** One round over all that is due now and not in work already. */
     readonly round: Effect.Effect<void, StorageError>
   }
 >()("@omnifile/core/Maintenance") {}
 
 /** Rows taken in one round; the rest is due in the next. */
 const batch = 500
-const concurrency = 16
+const concurrency = 32
 
 /** A copy that failed this often in a row is made when a call needs it, and not before. */
 const repairLimit = 8
+
+/** How long a repair is watched. It goes on after that, and its outcome is seen when the row is due again. */
+const repairPatience = Duration.seconds(30)
 
 const make = Effect.gen(function* () {
   const catalog = yield* Catalog
@@ -42,16 +47,19 @@ const make = Effect.gen(function* () {
   const removal = yield* Removal
   const replication = yield* Replication
   const { instanceTtl, maintenanceInterval, onPartialFailure } = yield* Settings
+  const scope = yield* Effect.scope
+  const permits = yield* Semaphore.make(concurrency)
+  const busy = new Set<string>()
 
-  /** A create that is under way elsewhere is left alone; one whose instance is dead is undone. */
+  /** A create that is under way is left alone; one that nobody alive has in hand is undone. */
   const checkCreation = Effect.fnUntraced(function* (file: ManagedFile, now: number) {
-    if (file.instance !== null && (yield* instance.isAlive(file.instance))) {
+    if (file.instance !== null && (yield* instance.mayBeAt(file.instance, creationOf(file.key)))) {
       yield* registry.modifyFile(file.key, (current) =>
         current.state === file.state ? update(current, { dueAt: now + instanceTtl }) : undefined
       )
       return
     }
-    yield* Effect.logInfo("An upload that a stopped instance left unfinished is undone").pipe(
+    yield* Effect.logInfo("An upload that was left unfinished is undone").pipe(
       Effect.annotateLogs({ file: file.key })
     )
     yield* removal.discardUnless(file.key, ({ state }) => state !== "receiving" && state !== "creating")
@@ -61,65 +69,60 @@ const make = Effect.gen(function* () {
     if (yield* removal.mark(file.key, "ready")) yield* removal.run(file.key)
   })
 
-  /** A copy that was being made by an instance that is dead. */
-  const isAbandoned = Effect.fnUntraced(function* (replica: Replica) {
-    return replica.state === "pending" && !(replica.instance !== null && (yield* instance.isAlive(replica.instance)))
+  /** A copy whose upload nobody alive has in hand. */
+  const isAbandoned = Effect.fnUntraced(function* (key: string, { account, instance: holder, state }: Replica) {
+    return state === "pending" && !(holder !== null && (yield* instance.mayBeAt(holder, uploadOf(key, account))))
   })
 
-  const settleLost = Effect.fnUntraced(function* (file: ManagedFile, now: number) {
-    const open: Array<LostUpload> = []
-    for (const lost of file.lostUploads) {
-      const settled = yield* lostUploads
-        .settle(file, lost, now)
-        .pipe(
-          Effect.catchTag("ProviderError", (error) =>
-            Effect.as(Effect.logWarning("An upload without an answer could not be looked for", error), false)
-          )
+  const settle = (file: ManagedFile, lost: LostUpload, now: number) =>
+    lostUploads
+      .settle(file, lost, now)
+      .pipe(
+        Effect.catchTag("ProviderError", (error) =>
+          Effect.as(Effect.logWarning("A lost upload could not be dealt with", error), false)
         )
-      if (!settled) open.push(lost)
-    }
-    return open
-  })
+      )
 
   /** Copies that an installation which keeps going on partial failure still owes. */
   const owed = (file: ManagedFile): ReadonlyArray<Replica> =>
-    onPartialFailure === "any" && file.attempts < repairLimit
+    onPartialFailure === "any" && file.kept && file.attempts < repairLimit
       ? file.replicas.filter(
           ({ account, state }) =>
             state === "failed" && file.models.some((model) => catalog.accountsOf(model).includes(account))
         )
       : []
 
+  /** Whether any of the copies that were owed is still missing. */
   const repair = Effect.fnUntraced(function* (file: ManagedFile) {
     const outcomes = yield* Effect.forEach(
       owed(file),
-      ({ account }) => Effect.exit(replication.ensure(file, account)),
+      ({ account }) => replication.ensure(file, account).pipe(Effect.timeoutOption(repairPatience), Effect.exit),
       { concurrency: "unbounded" }
     )
-    return outcomes.every((outcome) => outcome._tag === "Success")
+    return outcomes.some((outcome) => outcome._tag === "Failure")
   })
 
   const tend = Effect.fnUntraced(function* (file: ManagedFile, now: number) {
     if (file.expiresAt !== null && file.expiresAt <= now) return yield* expire(file)
-    const abandoned = yield* Effect.filter(file.replicas, isAbandoned)
-    const open = yield* settleLost(file, now)
-    const repaired = yield* repair(file)
+    const abandoned = yield* Effect.filter(file.replicas, (replica) => isAbandoned(file.key, replica))
+    const settled = yield* Effect.filter(file.lostUploads, (lost) => settle(file, lost, now), {
+      concurrency: "unbounded"
+    })
+    const missing = yield* repair(file)
+    const ended = yield* Clock.currentTimeMillis
     yield* registry.modifyFile(file.key, (current) => {
       if (current.state !== "ready") return undefined
-      const lost = abandoned.map(
-        ({ account, createdAt }) => new LostUpload({ account, startedAt: createdAt, endedAt: now })
-      )
+      const given = current.replicas.filter((replica) => abandoned.some((other) => sameIntent(other, replica)))
       const replicas = current.replicas.map((replica) =>
-        abandoned.some((other) => other.account === replica.account && other.instance === replica.instance) &&
-        replica.state === "pending"
-          ? new Replica({ ...replica, state: "failed", instance: null, updatedAt: now, error: "was interrupted" })
+        given.includes(replica)
+          ? new Replica({ ...replica, state: "failed", instance: null, updatedAt: ended, error: "was interrupted" })
           : replica
       )
-      const known = new Set(file.lostUploads.map((upload) => `${upload.account} ${upload.startedAt}`))
-      const added = current.lostUploads.filter((upload) => !known.has(`${upload.account} ${upload.startedAt}`))
-      const attempts = repaired ? 0 : current.attempts + 1
-      const next = update(current, { replicas, lostUploads: [...open, ...added, ...lost], attempts })
-      return update(next, { dueAt: nextDue(next, now, instanceTtl, owed(next).length > 0) })
+      const lost = given.map((replica) => abandonedUpload(replica, ended))
+      // Without a copy to make, the count stays: what was given up is not begun again.
+      const attempts = missing ? current.attempts + 1 : owed(file).length > 0 ? 0 : current.attempts
+      const next = update(current, { replicas, lostUploads: [...openUploads(current, settled), ...lost], attempts })
+      return update(next, { dueAt: nextDue(next, ended, instanceTtl, owed(next).length > 0) })
     })
   })
 
@@ -137,29 +140,43 @@ const make = Effect.gen(function* () {
     }
   }
 
-  const round = Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis
-    const due = yield* registry.dueFiles(now, batch)
-    yield* Effect.forEach(
-      due,
-      (file) =>
-        Effect.catch(handle(file, now), (error) => Effect.logWarning("Background work will be tried again", error)),
-      { concurrency, discard: true }
+  const attend = (file: ManagedFile) =>
+    Clock.currentTimeMillis.pipe(
+      Effect.flatMap((now) => handle(file, now)),
+      Semaphore.withPermit(permits),
+      Effect.catchCause((cause) => Effect.logWarning("Background work will be tried again", cause)),
+      Effect.ensuring(Effect.sync(() => busy.delete(file.key)))
     )
+
+  /** Begins all that is due and not in work yet, so that what a slow provider holds up holds up nothing else. */
+  const begin = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    const due = (yield* registry.dueFiles(now, batch)).filter(({ key }) => !busy.has(key))
+    for (const { key } of due) busy.add(key)
+    const begun = yield* Effect.forEach(due, (file) => Effect.forkIn(attend(file), scope))
     for (const { value, version } of yield* registry.expiredIdempotency(now, batch)) {
       yield* registry.removeIdempotency(value.key, version)
     }
+    return begun
   })
 
   yield* Effect.forever(
-    round.pipe(
+    begin.pipe(
       Effect.catchCause((cause) => Effect.logWarning("A round of maintenance failed", cause)),
       Effect.andThen(Effect.sleep(Duration.millis(maintenanceInterval)))
     )
   ).pipe(Effect.forkScoped)
 
-  return Maintenance.of({ round })
+  return Maintenance.of({ round: Effect.flatMap(begin, (begun) => Effect.asVoid(Fiber.awaitAll(begun))) })
 })
+
+/** Whether a copy is still the very intent that was looked at. */
+const sameIntent = (a: Replica, b: Replica): boolean =>
+  b.state === "pending" &&
+  a.account === b.account &&
+  a.variant === b.variant &&
+  a.instance === b.instance &&
+  a.createdAt === b.createdAt
 
 /** When a ready file needs attention next, or null for never. */
 const nextDue = (file: ManagedFile, now: number, instanceTtl: number, owing: boolean): number | null => {

@@ -135,6 +135,13 @@ export const withLostUploads = (file: ManagedFile, lost: ReadonlyArray<LostUploa
         dueAt: file.dueAt === null ? now : Math.min(file.dueAt, now)
       })
 
+const sameUpload = (a: LostUpload, b: LostUpload): boolean =>
+  a.account === b.account && a.remoteId === b.remoteId && a.startedAt === b.startedAt && a.endedAt === b.endedAt
+
+/** The row's lost uploads but for those that have been dealt with. */
+export const openUploads = (file: ManagedFile, settled: ReadonlyArray<LostUpload>): ReadonlyArray<LostUpload> =>
+  file.lostUploads.filter((lost) => !settled.some((other) => sameUpload(lost, other)))
+
 /** What a copy leaves behind whose upload was given up by who began it. */
 export const abandonedUpload = ({ account, createdAt }: Replica, now: number): LostUpload =>
   new LostUpload({ account, remoteId: null, startedAt: createdAt, endedAt: now })

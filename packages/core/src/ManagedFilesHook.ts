@@ -10,7 +10,7 @@ import type { Deployment } from "./Account.ts"
 import { type AccountFailure, type CallError, invalid } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
 import { FileLookup } from "./FileLookup.ts"
-import type { Call, Candidate, FailureAction, Hook, ModelCall } from "./Hooks.ts"
+import type { Call, Candidate, Hook, ModelCall } from "./Hooks.ts"
 import { isModelCall } from "./Hooks.ts"
 import type { Edit } from "./JsonScan.ts"
 import * as LitellmId from "./LitellmId.ts"
@@ -21,7 +21,16 @@ import { Registry } from "./Registry.ts"
 import { Replication } from "./Replication.ts"
 import { Settings } from "./Settings.ts"
 import { UnifiedIds } from "./UnifiedId.ts"
-import { Upstream } from "./Upstream.ts"
+import { type ProviderAccount, Upstream } from "./Upstream.ts"
+
+/** What a call's last try was made with, by unified ID. */
+interface Attempt {
+  readonly copies: ReadonlyMap<string, Replica>
+  /** Rows that are newer than those of the call's start. */
+  readonly rows: ReadonlyMap<string, ManagedFile>
+}
+
+const firstAttempt: Attempt = { copies: new Map(), rows: new Map() }
 
 export const make = Effect.gen(function* () {
   const catalog = yield* Catalog
@@ -31,6 +40,7 @@ export const make = Effect.gen(function* () {
   const replication = yield* Replication
   const upstream = yield* Upstream
   const { allowProviderIds } = yield* Settings
+  const attempts = new WeakMap<ModelCall, Attempt>()
 
   /** A provider's own ID, in an installation that lets clients use those. */
   const isForeign = (id: string): boolean =>
@@ -64,12 +74,14 @@ export const make = Effect.gen(function* () {
     if (able.length > 0) return able
     const stuck = call.operation.files.find(({ id }) => {
       const file = call.files.get(id)
-      return file !== undefined && !candidates.some(({ deployment }) => holds(file, deployment, now))
+      const canServe = ({ deployment }: Candidate) =>
+        file === undefined || holds(file, deployment, now) || replication.canCopy(file, deployment.account)
+      return !candidates.some(canServe)
     })
     const file = stuck === undefined ? undefined : call.files.get(stuck.id)
     const why =
       file === undefined
-        ? "no deployment of the model has all of them, and they cannot be copied"
+        ? `no deployment of ${call.operation.model} has all of them, and not all can be copied`
         : file.kept
           ? `it may not be copied to an account that serves ${call.operation.model}, or is too large for it`
           : `no account that serves ${call.operation.model} has a copy, and its content is not kept here`
@@ -90,10 +102,12 @@ export const make = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     const copies = new Map<string, Replica>()
     const missing: Array<readonly [id: string, file: ManagedFile]> = []
-    for (const entry of call.files) {
-      const replica = findReplica(entry[1], account)
-      if (replica !== undefined && isLive(replica, now)) copies.set(entry[0], replica)
-      else missing.push(entry)
+    const { rows } = attempts.get(call) ?? firstAttempt
+    for (const [id, atStart] of call.files) {
+      const file = rows.get(id) ?? atStart
+      const replica = findReplica(file, account)
+      if (replica !== undefined && isLive(replica, now)) copies.set(id, replica)
+      else missing.push([id, file])
     }
     if (missing.length > 0) {
       const made = yield* Effect.forEach(
@@ -103,6 +117,7 @@ export const make = Effect.gen(function* () {
       )
       for (const [id, replica] of made) copies.set(id, replica)
     }
+    attempts.set(call, { copies, rows })
     return call.operation.files.flatMap((reference) => {
       const replica = copies.get(reference.id)
       return replica === undefined ? [] : [editFor(reference, replica)]
@@ -123,45 +138,32 @@ export const make = Effect.gen(function* () {
     })
   })
 
-  /** Asks the provider for the copies that the refused request named; true if one is gone and can be made again. */
-  const healed = Effect.fnUntraced(function* (call: ModelCall, { account }: Deployment) {
-    const target = catalog.accounts.get(account)
-    if (target === undefined) return false
-    const outcomes = yield* Effect.forEach(
-      call.files.values(),
-      Effect.fnUntraced(function* (file) {
-        const row = (yield* registry.file(file.key)) ?? file
-        const replica = findReplica(row, account)
-        if (replica === undefined || replica.remoteId === null || !replication.canCopy(row, account)) return false
-        const known = yield* Effect.result(
-          upstream.request(
-            target,
-            Effect.succeed(target.provider.files.retrieve(replica.remoteId)),
-            target.provider.files.decodeFile
-          )
-        )
-        const gone = Result.isSuccess(known) ? known.success.state === "failed" : known.failure.absent
-        if (!gone) return false
-        yield* forgetCopy(row, replica)
-        yield* Effect.logInfo("A copy was lost at its provider and is made again").pipe(
-          Effect.annotateLogs({ account, file: row.key })
-        )
-        return true
-      }),
-      { concurrency: "unbounded" }
+  /**
+   * The file's row if the copy that a refused request named is none any more: replaced since by another call, or
+   * lost at the provider, as it says now.
+   */
+  const rowWithout = Effect.fnUntraced(function* (target: ProviderAccount, file: ManagedFile, copy: Replica) {
+    const row = (yield* registry.file(file.key)) ?? file
+    if (findReplica(row, copy.account)?.remoteId !== copy.remoteId) return row
+    if (copy.remoteId === null || !replication.canCopy(row, copy.account)) return undefined
+    const { decodeFile, retrieve } = target.provider.files
+    const known = yield* Effect.result(upstream.request(target, Effect.succeed(retrieve(copy.remoteId)), decodeFile))
+    const gone = Result.isSuccess(known) ? known.success.state === "failed" : known.failure.absent
+    if (!gone) return undefined
+    yield* Effect.logInfo("A copy was lost at its provider and is made again").pipe(
+      Effect.annotateLogs({ account: copy.account, file: row.key })
     )
-    return outcomes.includes(true)
+    return yield* forgetCopy(row, copy)
   })
 
   /** The provider's words with our IDs in the place of its own. */
-  const translate = (call: ModelCall, { account }: Deployment, error: ProviderError): ProviderError => {
+  const translate = (copies: ReadonlyMap<string, Replica>, error: ProviderError): ProviderError => {
     const { reason } = error
     if (reason._tag !== "Rejected") return error
     const { code, param, status, type } = reason
     let { message } = reason
-    for (const [id, file] of call.files) {
-      const remoteId = findReplica(file, account)?.remoteId
-      if (remoteId !== null && remoteId !== undefined && remoteId !== "") message = message.replaceAll(remoteId, id)
+    for (const [id, { remoteId }] of copies) {
+      if (remoteId !== null && remoteId !== "") message = message.replaceAll(remoteId, id)
     }
     return message === reason.message
       ? error
@@ -173,24 +175,35 @@ export const make = Effect.gen(function* () {
         })
   }
 
-  const afterRejection = Effect.fnUntraced(
-    function* (
-      call: ModelCall,
-      deployment: Deployment,
-      error: ProviderError
-    ): Effect.fn.Return<FailureAction, CallError> {
-      // The call's rows are those of its start: the copies may have been made since.
-      const files = new Map(call.files)
-      for (const [id, file] of call.files) files.set(id, (yield* registry.file(file.key)) ?? file)
-      const current = { ...call, files }
-      if (yield* healed(current, deployment)) return { _tag: "Retry" }
-      return { _tag: "Proceed", error: translate(current, deployment, error) }
-    },
-    (run, _call, _deployment, error) =>
-      Effect.catch(run, (failure) =>
-        Effect.as(Effect.logWarning("Copies could not be checked", failure), { _tag: "Proceed", error } as const)
+  const renewedRows = Effect.fnUntraced(function* (call: ModelCall, account: string, { copies }: Attempt) {
+    const target = catalog.accounts.get(account)
+    const rows = new Map<string, ManagedFile>()
+    if (target === undefined) return rows
+    yield* Effect.forEach(
+      call.files,
+      Effect.fnUntraced(function* ([id, file]) {
+        const copy = copies.get(id)
+        const row = copy === undefined ? undefined : yield* rowWithout(target, file, copy)
+        if (row !== undefined) rows.set(id, row)
+      }),
+      { concurrency: "unbounded", discard: true }
+    )
+    return rows
+  })
+
+  /** If copies have become stale, the same deployment is tried again with new ones. */
+  const afterRejection = Effect.fnUntraced(function* (call: ModelCall, { account }: Deployment, refused: ProviderError) {
+    const attempt = attempts.get(call) ?? firstAttempt
+    const error = translate(attempt.copies, refused)
+    const renewed = yield* renewedRows(call, account, attempt).pipe(
+      Effect.catch((failure) =>
+        Effect.as(Effect.logWarning("Copies could not be checked", failure), new Map<string, ManagedFile>())
       )
-  )
+    )
+    if (renewed.size === 0) return { _tag: "Proceed", error } as const
+    attempts.set(call, { ...attempt, rows: new Map([...attempt.rows, ...renewed]) })
+    return { _tag: "Retry", error } as const
+  })
 
   const hook: Hook = {
     name: "managed-files",

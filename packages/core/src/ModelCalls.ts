@@ -66,8 +66,10 @@ const make = Effect.gen(function* () {
       )
     }
     const { body, model, modelTokens } = call.operation
+    // Of several tokens a provider may believe another one than we did: then all of them are replaced.
+    const asItIs = deployment.model === model && modelTokens.length === 1
     let request: DeploymentRequest = {
-      edits: deployment.model === model ? [] : modelTokens.map((token) => ({ ...token, value: deployment.model }))
+      edits: asItIs ? [] : modelTokens.map((token) => ({ ...token, value: deployment.model }))
     }
     for (const prepare of preparations) request = yield* prepare(call, deployment, request)
     const ended = deployments.begin(deployment)
@@ -81,17 +83,18 @@ const make = Effect.gen(function* () {
 
   const afterFailure = Effect.fnUntraced(function* (call: ModelCall, deployment: Deployment, error: ProviderError) {
     yield* deployments.failed(deployment, error)
-    let proceed = error
+    let retry = false
+    let told = error
     for (const onFailure of onFailures) {
       const action: FailureAction | null = yield* onFailure(call, {
         _tag: "DeploymentFailed",
         deployment,
-        error: proceed
+        error: told
       })
-      if (action?._tag === "Retry") return action
-      if (action !== null) proceed = action.error
+      if (action?._tag === "Retry") retry = true
+      told = action?.error ?? told
     }
-    return { _tag: "Proceed", error: proceed } as const
+    return { retry, error: told }
   })
 
   /** One candidate, and once more if a hook mended what was wrong. */
@@ -101,9 +104,8 @@ const make = Effect.gen(function* () {
       if (Result.isSuccess(outcome)) return outcome
       const error = outcome.failure
       if (!(error instanceof ProviderError)) return outcome
-      const action = yield* afterFailure(call, deployment, error)
-      if (action._tag === "Proceed") return Result.fail(action.error)
-      if (tries > 1) return Result.fail(error)
+      const after = yield* afterFailure(call, deployment, error)
+      if (!after.retry || tries > 1) return Result.fail(after.error)
     }
   })
 

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { BlobStore } from "./BlobStore.ts"
 import * as Catalog from "./Catalog.ts"
+import * as CopyUpload from "./CopyUpload.ts"
 import * as Deployments from "./Deployments.ts"
 import * as FileCreation from "./FileCreation.ts"
 import * as FileLookup from "./FileLookup.ts"
@@ -64,6 +65,7 @@ export const layer = ({ catalog, hooks = [], settings = {} }: Options): Layer.La
     Layer.provideMerge(Layer.mergeAll(Files.layer, Intake.layer, Maintenance.layer)),
     Layer.provideMerge(FileCreation.layer),
     Layer.provideMerge(Layer.mergeAll(Idempotency.layer, Replication.layer, Removal.layer, FileLookup.layer)),
+    Layer.provideMerge(CopyUpload.layer),
     Layer.provideMerge(LostUploads.layer),
     Layer.provideMerge(Layer.mergeAll(Instance.layer, Upstream.layer, Deployments.layer, Catalog.layer(catalog))),
     Layer.provideMerge(Registry.layer),

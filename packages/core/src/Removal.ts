@@ -4,14 +4,17 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { BlobStore } from "./BlobStore.ts"
 import { Catalog } from "./Catalog.ts"
-import { Instance } from "./Instance.ts"
+import { Instance, uploadOf } from "./Instance.ts"
 import { LostUploads } from "./LostUploads.ts"
-import { LostUpload, type ManagedFile, type Replica, update } from "./ManagedFile.ts"
+import { abandonedUpload, LostUpload, type ManagedFile, openUploads, type Replica, update } from "./ManagedFile.ts"
 import { Registry } from "./Registry.ts"
 import { Settings } from "./Settings.ts"
 import type { StorageError } from "./StorageError.ts"
@@ -29,7 +32,7 @@ export class Removal extends Context.Service<
     readonly run: (key: string) => Effect.Effect<boolean>
     /**
      * Undoes a create that came to nothing, and frees its idempotency key, unless `keep` says that the row
-     * has moved on. Never fails: what cannot be removed now is removed later.
+     * has moved on. Never fails and waits for a few seconds at most: what cannot be removed now is removed later.
      */
     readonly discardUnless: (key: string, keep: (file: ManagedFile) => boolean) => Effect.Effect<void>
   }
@@ -37,6 +40,12 @@ export class Removal extends Context.Service<
 
 /** Milliseconds until the next try: 1 s, doubling, at most 5 minutes. */
 export const backoff = (attempts: number): number => Math.min(300_000, 1_000 * 2 ** Math.min(attempts, 20))
+
+/** A provider that does not answer a deletion for this long is asked again later. */
+const deletionTimeout = Duration.seconds(30)
+
+/** How long the end of a failed create waits until everything is undone. */
+const discardPatience = Duration.seconds(5)
 
 const make = Effect.gen(function* () {
   const blobs = yield* BlobStore
@@ -46,29 +55,39 @@ const make = Effect.gen(function* () {
   const registry = yield* Registry
   const upstream = yield* Upstream
   const { tombstoneTtl } = yield* Settings
+  const scope = yield* Effect.scope
   const running = new Set<string>()
 
   /** What became of a copy: gone, still there, or perhaps there under an ID that nobody knows. */
   const removeReplica = Effect.fnUntraced(function* (
+    key: string,
     replica: Replica,
     now: number
   ): Effect.fn.Return<"gone" | "left" | LostUpload, StorageError> {
-    if (replica.remoteId === null) {
-      if (replica.state !== "pending") return "gone"
-      if (replica.instance !== null && (yield* instance.isAlive(replica.instance))) return "left"
-      return new LostUpload({ account: replica.account, startedAt: replica.createdAt, endedAt: now })
+    const { account, remoteId, state } = replica
+    if (remoteId === null) {
+      if (state !== "pending") return "gone"
+      const underWay = replica.instance !== null && (yield* instance.mayBeAt(replica.instance, uploadOf(key, account)))
+      return underWay ? "left" : abandonedUpload(replica, now)
     }
-    const target = catalog.accounts.get(replica.account)
+    const target = catalog.accounts.get(account)
     if (target === undefined) {
       yield* Effect.logWarning("A copy cannot be deleted: its account is not configured any more").pipe(
-        Effect.annotateLogs({ account: replica.account })
+        Effect.annotateLogs({ account })
       )
       return "left"
     }
-    const remove = target.provider.files.remove(replica.remoteId)
-    const outcome = yield* Effect.result(upstream.request(target, Effect.succeed(remove), Result.succeed))
-    if (Result.isSuccess(outcome) || outcome.failure.absent) return "gone"
-    yield* Effect.logWarning("A copy could not be deleted; it will be tried again", outcome.failure)
+    const outcome = yield* upstream
+      .request(target, Effect.succeed(target.provider.files.remove(remoteId)), Result.succeed)
+      .pipe(Effect.result, Effect.timeoutOption(deletionTimeout))
+    if (Option.isSome(outcome) && (Result.isSuccess(outcome.value) || outcome.value.failure.absent)) return "gone"
+    const error = Option.match(outcome, {
+      onNone: () => "no answer in time",
+      onSome: (result) => (Result.isFailure(result) ? result.failure : "")
+    })
+    yield* Effect.logWarning("A copy could not be deleted; it will be tried again", error).pipe(
+      Effect.annotateLogs({ account })
+    )
     return "left"
   })
 
@@ -76,35 +95,48 @@ const make = Effect.gen(function* () {
     lostUploads
       .settle(file, lost, now)
       .pipe(
+        Effect.map((settled) => (settled ? "settled" : "open")),
         Effect.catch((error) =>
-          Effect.as(Effect.logWarning("An upload without an answer could not be looked for", error), false)
+          Effect.as(Effect.logWarning("A lost upload could not be dealt with", error), "failed" as const)
         )
       )
 
+  const removeContent = (key: string) =>
+    blobs.remove(key).pipe(
+      Effect.as(true),
+      Effect.catch((error) => Effect.as(Effect.logWarning("Content could not be removed", error), false))
+    )
+
   const removeAll = Effect.fnUntraced(function* (file: ManagedFile) {
     const now = yield* Clock.currentTimeMillis
-    const [outcomes, settled] = yield* Effect.all(
+    const [outcomes, settled, emptied] = yield* Effect.all(
       [
-        Effect.forEach(file.replicas, (replica) => removeReplica(replica, now), { concurrency: "unbounded" }),
+        Effect.forEach(file.replicas, (replica) => removeReplica(file.key, replica, now), {
+          concurrency: "unbounded"
+        }),
         Effect.forEach(file.lostUploads, (lost) => settle(file, lost, now), { concurrency: "unbounded" }),
-        blobs.remove(file.key)
+        removeContent(file.key)
       ],
       { concurrency: "unbounded" }
     )
     const gone = file.replicas.filter((_, index) => outcomes[index] !== "left")
-    const over = file.lostUploads.filter((_, index) => settled[index] === true)
+    const over = file.lostUploads.filter((_, index) => settled[index] === "settled")
     const lost = outcomes.filter((outcome) => outcome instanceof LostUpload)
+    const ended = yield* Clock.currentTimeMillis
     const after = yield* registry.modifyFile(file.key, (current) => {
+      if (current.state !== "deleting") return undefined
       // An upload that was under way may have added its copy meanwhile: only what was dealt with goes.
       const replicas = current.replicas.filter((replica) => !gone.some((other) => sameCopy(other, replica)))
-      const open = [...current.lostUploads.filter((other) => !over.some((one) => sameUpload(one, other))), ...lost]
-      if (replicas.length > 0 || open.length > 0) {
-        const attempts = replicas.length > 0 ? current.attempts + 1 : current.attempts
-        return update(current, { replicas, lostUploads: open, attempts, dueAt: now + backoff(attempts) })
+      const open = [...openUploads(current, over), ...lost]
+      if (replicas.length > 0 || open.length > 0 || !emptied) {
+        // A lost upload that is still open only has to be waited for.
+        const failed = replicas.length > 0 || !emptied || settled.includes("failed")
+        const attempts = failed ? current.attempts + 1 : current.attempts
+        return update(current, { replicas, lostUploads: open, attempts, dueAt: ended + backoff(attempts) })
       }
       return current.id === null
         ? null
-        : update(current, { state: "deleted", replicas, lostUploads: [], attempts: 0, dueAt: now + tombstoneTtl })
+        : update(current, { state: "deleted", replicas, lostUploads: [], attempts: 0, dueAt: ended + tombstoneTtl })
     })
     return after === undefined || after.state === "deleted"
   })
@@ -142,7 +174,11 @@ const make = Effect.gen(function* () {
         const after = yield* registry.modifyFile(key, (file) =>
           keep(file) || file.state === "deleting" ? undefined : marked(file, now)
         )
-        if (after?.state === "deleting") yield* run(key)
+        // Another instance took this one for dead and was done with the row before the content was stored.
+        if (after === undefined) return yield* blobs.remove(key)
+        if (after.state !== "deleting") return
+        const removing = yield* Effect.forkIn(run(key), scope, { startImmediately: true })
+        yield* Effect.raceFirst(Fiber.await(removing), Effect.sleep(discardPatience))
       },
       Effect.catch((error) => Effect.logWarning("An unfinished upload will be undone later", error))
     )
@@ -151,9 +187,6 @@ const make = Effect.gen(function* () {
 
 const sameCopy = (a: Replica, b: Replica): boolean =>
   a.account === b.account && a.variant === b.variant && a.remoteId === b.remoteId && a.state === b.state
-
-const sameUpload = (a: LostUpload, b: LostUpload): boolean =>
-  a.account === b.account && a.startedAt === b.startedAt && a.endedAt === b.endedAt
 
 export const layer: Layer.Layer<Removal, never, BlobStore | Catalog | Instance | LostUploads | Registry | Upstream> =
   Layer.effect(Removal, make)

@@ -49,8 +49,15 @@ export class Upstream extends Context.Service<
   }
 >()("@omnifile/core/Upstream") {}
 
-/** Error answers are read up to this many bytes. */
+/** Error answers are read up to this many bytes, and for this long. */
 const errorBodyLimit = 64 * 1024
+const errorBodyPatience = Duration.seconds(5)
+
+/** Characters of an error answer that are passed on. */
+const messageLimit = 4_000
+
+/** A provider that asks for a longer pause is not asked again by the same call. Milliseconds. */
+const longestPause = 30_000
 
 const decoder = new TextDecoder()
 
@@ -83,15 +90,21 @@ const readText = (response: HttpTransport.TransportResponse, limit: number): Eff
     }
     return decoder.decode(Bytes.concat(chunks))
   }).pipe(
-    // A body that breaks off tells no more than its status; that is what is reported.
+    // A body that breaks off, or does not come, tells no more than its status; that is what is reported.
+    Effect.timeout(errorBodyPatience),
     Effect.orElseSucceed(() => "")
   )
 
 /** Text of a provider without any secret or address that the call carried. */
 const redact = (text: string, { account }: ProviderAccount): string => {
-  const secret = Redacted.value(account.apiKey)
-  const hidden = [secret, ...Object.values(account.headers), account.baseUrl, new URL(account.baseUrl).host]
-  return hidden.reduce((cleaned, value) => (value === "" ? cleaned : cleaned.replaceAll(value, "[redacted]")), text)
+  const { host, hostname } = new URL(account.baseUrl)
+  const hidden = [Redacted.value(account.apiKey), ...Object.values(account.headers), account.baseUrl, host, hostname]
+  // In one pass, the longest first: one may be a part of another.
+  const alternatives = hidden
+    .filter((value) => value !== "")
+    .sort((a, b) => b.length - a.length)
+    .map((value) => value.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, "\\$&"))
+  return text.replaceAll(new RegExp(alternatives.join("|"), "gi"), "[redacted]")
 }
 
 const make = Effect.gen(function* () {
@@ -124,10 +137,15 @@ const make = Effect.gen(function* () {
     }
     const text = yield* readText(response, errorBodyLimit)
     const refusal = target.provider.decodeRefusal(parseJson(text))
-    const message = redact(refusal?.message ?? text.slice(0, 500), target)
+    const clean = (value: string | null) => (value === null ? null : redact(value, target))
+    const message = redact(refusal?.message ?? text, target).slice(0, messageLimit)
     if (status >= 400 && status < 500 && status !== 408) {
       const { code, param, type } = refusal ?? { code: null, param: null, type: null }
-      return failed(target, call, new ProviderError.Rejected({ status, message, type, param, code }))
+      return failed(
+        target,
+        call,
+        new ProviderError.Rejected({ status, message, type: clean(type), param: clean(param), code: clean(code) })
+      )
     }
     return failed(target, call, new ProviderError.Faulty({ status, message }))
   })
@@ -156,14 +174,21 @@ const make = Effect.gen(function* () {
       )
     )
     if (response.status >= 200 && response.status < 300) return response
-    return yield* Effect.flatMap(classify(target, call, response), Effect.fail)
+    return yield* classify(target, call, response).pipe(
+      Effect.ensuring(Effect.sync(response.cancel)),
+      Effect.flatMap(Effect.fail)
+    )
   })
 
-  /** Exponential from 250 ms with full jitter, at least as long as the provider asks for, at most 30 s. */
+  /** Milliseconds that the provider asks to wait. */
+  const askedPause = ({ reason }: ProviderError.ProviderError): number =>
+    reason._tag === "Throttled" ? (reason.retryAfter ?? 0) : 0
+
+  /** With full jitter below a bound that begins at 500 ms and doubles, and at least as long as the provider asks for. */
   const pause = Effect.fnUntraced(function* (tries: number, error: ProviderError.ProviderError) {
-    const asked = error.reason._tag === "Throttled" ? (error.reason.retryAfter ?? 0) : 0
     const jitter = yield* Random.next
-    yield* Effect.sleep(Duration.millis(Math.min(30_000, Math.max(asked, jitter * 250 * 2 ** tries))))
+    const own = Math.min(longestPause, jitter * 250 * 2 ** tries)
+    yield* Effect.sleep(Duration.millis(Math.max(askedPause(error), own)))
   })
 
   const request: Upstream["Service"]["request"] = Effect.fnUntraced(function* <A, E, R>(
@@ -196,6 +221,7 @@ const make = Effect.gen(function* () {
         error instanceof ProviderError.ProviderError &&
         error.retryable &&
         !error.maybeAccepted &&
+        askedPause(error) <= longestPause &&
         tries < target.account.policy.attempts
       if (!again) return yield* Effect.fail(error)
       yield* pause(tries, error)

@@ -218,6 +218,7 @@ describe("malformed documents", () => {
   it("are so for a key that is invalid where a key is looked for", () => {
     for (const bad of ["\u0000", "\n", "\\x", "\\u12"]) {
       assertMalformed(`{"b":1,"a${bad}":1}`, 7, "invalid string", { it: "a" })
+      assertMalformed(`{"b":1,"a${bad}":1,}`, 7, "invalid string", { it: "a" })
     }
   })
 

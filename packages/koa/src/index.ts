@@ -3,13 +3,8 @@
  * on, but JSON then may differ in its bytes from what the client sent.
  */
 import type { Gateway } from "@omnifile/node/Gateway"
+import { parsedBody } from "@omnifile/node/NodeBridge"
 import type { Middleware } from "koa"
-
-/** Parsers of the koa-bodyparser family leave the text that they have read here. */
-const rawBodyOf = (request: object): string | undefined => {
-  const { rawBody } = request as { readonly rawBody?: unknown }
-  return typeof rawBody === "string" ? rawBody : undefined
-}
 
 /** Serves the API of the gateway. What it has no route for goes to the next middleware. */
 export const omnifile =
@@ -17,7 +12,7 @@ export const omnifile =
   async (ctx, next) => {
     ctx.respond = false
     const isOurs = await new Promise<boolean>((resolve) => {
-      const locals = { next: () => resolve(false), body: rawBodyOf(ctx.request) }
+      const locals = { next: () => resolve(false), body: parsedBody(ctx.req, ctx.request) }
       void gateway.node(ctx.req, ctx.res, locals).then(() => resolve(true))
     })
     if (isOurs) return

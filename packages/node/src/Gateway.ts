@@ -5,21 +5,22 @@
 import * as ApiError from "@omnifile/http/ApiError"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpRouter from "effect/http/HttpRouter"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import * as NodeBridge from "./NodeBridge.ts"
+import * as WebBridge from "./WebBridge.ts"
 
 export interface Gateway {
   /** Answers a request. Resolves when the response is closed; never rejects. */
   readonly node: NodeBridge.NodeHandler
-  /** Answers a web request. */
-  readonly web: (request: Request) => Promise<Response>
-  /** Interrupts what is still running, and frees everything. Stop accepting requests before. */
+  /** Answers a web request. Its signal, or the end of whoever reads the body, ends what runs for it. */
+  readonly web: WebBridge.WebHandler
+  /**
+   * Interrupts what is still running, and frees everything: waiting requests are answered 503, streams are cut
+   * off. Stop accepting requests before. Twice is as once.
+   */
   readonly close: () => Promise<void>
 }
 
@@ -37,16 +38,11 @@ const notFound = ApiError.respond({
   code: "unknown_url"
 })
 
-/** A body that is an iterable becomes a stream, which ends with the request's scope. */
-const toWebBody = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
-  const { body } = response
-  if (body._tag !== "Raw") return response
-  const bytes = body.body as AsyncIterable<Uint8Array>
-  return HttpServerResponse.stream(
-    Stream.fromAsyncIterable(bytes, (cause) => cause),
-    { status: response.status, headers: response.headers }
+/** Whatever breaks outside of an endpoint is answered in the same shape as what breaks in one. */
+const whole = (app: NodeBridge.HttpApp): NodeBridge.HttpApp =>
+  Effect.catchDefect(app, (defect) =>
+    Effect.as(Effect.logError("A request failed unexpectedly", defect), ApiError.respond(ApiError.internal))
   )
-}
 
 /**
  * Builds the app now, not with the first request: a wrong key or an unreachable database fails the start. The
@@ -59,14 +55,9 @@ export const make = async <E>(
 ): Promise<Gateway> => {
   const scope = Scope.makeUnsafe()
   const build = Effect.gen(function* () {
-    const app: NodeBridge.HttpApp = yield* HttpRouter.toHttpEffect(routes)
+    const app = whole(yield* HttpRouter.toHttpEffect(routes))
     const node = yield* NodeBridge.make(app, notFound)
-    const web = HttpEffect.toWebHandler(
-      app.pipe(
-        Effect.catchIf(NodeBridge.isRouteNotFound, () => Effect.succeed(notFound)),
-        Effect.map(toWebBody)
-      )
-    )
+    const web = yield* WebBridge.make(app, notFound)
     return { node, web }
   }).pipe(
     // A unified ID is longer than the router's default for a path parameter.
@@ -78,5 +69,5 @@ export const make = async <E>(
     await Effect.runPromise(Scope.close(scope, Exit.void))
     throw cause
   })
-  return { node, web: (request) => web(request), close: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
+  return { node, web, close: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
 }

@@ -8,15 +8,35 @@ import { IncomingMessage } from "node:http"
 import { Readable } from "node:stream"
 import type { ReadableStream as NodeReadableStream } from "node:stream/web"
 import * as MultipartForm from "./MultipartForm.ts"
+import { drainPatience } from "./NodeBridge.ts"
+
+const ignore = (): void => {}
 
 /** The body as a Node stream: the socket's own, or that of a web request. */
-const readableOf = ({ source }: HttpServerRequest): Readable => {
-  if (source instanceof Readable) return source
-  if (source instanceof Request && source.body !== null) {
-    // Two declarations of one class: the DOM's and Node's.
-    return Readable.fromWeb(source.body as NodeReadableStream)
-  }
-  return Readable.from([])
+const readableOf = ({ source }: HttpServerRequest): Effect.Effect<Readable> =>
+  Effect.suspend(() => {
+    if (source instanceof Readable) return source.readableEnded ? readBefore : Effect.succeed(source)
+    if (!(source instanceof Request) || source.body === null) return Effect.succeed(Readable.from([]))
+    if (source.bodyUsed || source.body.locked) return readBefore
+    // Two declarations of one class: the DOM's and Node's. It breaks with its client, when nobody may listen any more.
+    return Effect.succeed(Readable.fromWeb(source.body as NodeReadableStream).on("error", ignore))
+  })
+
+/** Waiting for a body that somebody else has read would never end. */
+const readBefore = Effect.die(
+  new Error(
+    "The body was read before the gateway saw it. Mount the gateway before body parsers, or hand over the body."
+  )
+)
+
+/**
+ * Many clients read no answer before they have sent everything, so a body that was refused is read on for a
+ * while. That of a socket is left to the bridge, which ends the connection.
+ */
+const discard = (readable: Readable): void => {
+  if (readable instanceof IncomingMessage || readable.closed) return
+  const timer = setTimeout(() => readable.destroy(), drainPatience)
+  readable.once("close", () => clearTimeout(timer)).resume()
 }
 
 /** As the client announces it; 0 if it does not. */
@@ -25,11 +45,11 @@ const lengthOf = (request: HttpServerRequest, readable: Readable): number =>
 
 const brokenOff = invalid("The body broke off before its end.")
 
-const bytes = (request: HttpServerRequest, limit: number): Effect.Effect<Uint8Array, CallError> =>
+const collect = (request: HttpServerRequest, readable: Readable, limit: number): Effect.Effect<Uint8Array, CallError> =>
   Effect.callback<Uint8Array, CallError>((resume) => {
     const refuse = (): void =>
       resume(Effect.fail(new TooLarge({ message: `The body is larger than ${limit} bytes.`, param: null })))
-    const readable = readableOf(request)
+    if (readable.destroyed) return resume(Effect.fail(brokenOff))
     if (lengthOf(request, readable) > limit) return refuse()
     const chunks: Array<Buffer> = []
     let length = 0
@@ -56,8 +76,17 @@ const bytes = (request: HttpServerRequest, limit: number): Effect.Effect<Uint8Ar
     return Effect.sync(stop)
   })
 
+/** Hands the body to a reader, and lets go of it when that fails. */
+const withBody = <A, R>(
+  request: HttpServerRequest,
+  read: (readable: Readable) => Effect.Effect<A, CallError, R>
+): Effect.Effect<A, CallError, R> =>
+  Effect.flatMap(readableOf(request), (readable) =>
+    Effect.tapError(read(readable), () => Effect.sync(() => discard(readable)))
+  )
+
 export const layer: Layer.Layer<RequestBodies> = Layer.succeed(RequestBodies, {
-  bytes,
+  bytes: (request, limit) => withBody(request, (readable) => collect(request, readable, limit)),
   form: (request, limits, receive) =>
-    Effect.suspend(() => MultipartForm.read(readableOf(request), request.headers["content-type"], limits, receive))
+    withBody(request, (readable) => MultipartForm.read(readable, request.headers["content-type"], limits, receive))
 })

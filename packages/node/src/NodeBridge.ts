@@ -1,7 +1,6 @@
 /** One Effect HTTP app in, one `(request, response)` function out: what every Node.js host stands on. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as HttpServerError from "effect/http/HttpServerError"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -18,6 +17,19 @@ export interface Locals {
   readonly body?: string | Uint8Array | undefined
 }
 
+/**
+ * What a body parser has made of a body that it has read to the end, as bytes or text again. JSON that it did not
+ * keep as it came may differ in its bytes.
+ */
+export const parsedBody = (
+  request: IncomingMessage,
+  parsed: { readonly body?: unknown; readonly rawBody?: unknown }
+): string | Uint8Array | undefined => {
+  if (!request.readableEnded) return undefined
+  const body = parsed.rawBody ?? parsed.body
+  return body === undefined || typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body)
+}
+
 export type NodeHandler = (request: IncomingMessage, response: ServerResponse, locals?: Locals) => Promise<void>
 
 export type HttpApp = Effect.Effect<
@@ -26,22 +38,21 @@ export type HttpApp = Effect.Effect<
   HttpServerRequest.HttpServerRequest | Scope.Scope
 >
 
-/** How long the unread rest of a refused body is read, so that the client gets to the answer. */
-const drainPatience = Duration.seconds(10)
+/** How long the unread rest of a refused body is read, so that the client gets to the answer, in milliseconds. */
+export const drainPatience = 30_000
 
 export const isRouteNotFound = (error: HttpServerError.HttpServerError): boolean =>
   error.reason._tag === "RouteNotFound"
 
+const methodsWithBody: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DELETE"])
+
 /** The request with the body that a parser has taken from its stream. */
-const rehydrate = (request: HttpServerRequest.HttpServerRequest, body: string | Uint8Array) =>
-  HttpServerRequest.fromWeb(
-    new Request(new URL(request.url, "http://localhost"), {
-      method: request.method,
-      headers: Object.entries(request.headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-      // `BodyInit` leaves out arrays over shared memory, which no parser makes.
-      body: body as BodyInit
-    })
-  )
+const rehydrate = (request: HttpServerRequest.HttpServerRequest, body: string | Uint8Array) => {
+  if (!methodsWithBody.has(request.method)) return request
+  // `BodyInit` leaves out arrays over shared memory, which no parser makes.
+  const source = new Request("http://localhost", { method: request.method, body: body as BodyInit })
+  return HttpServerRequest.fromWeb(source).modify({ url: request.url, headers: request.headers })
+}
 
 /**
  * `compression` and others that wait for headers read `writeHead(status, undefined, headers)` as "no headers"
@@ -69,12 +80,38 @@ const toNodeBody = (response: HttpServerResponse.HttpServerResponse): HttpServer
 }
 
 /** Reads on without keeping anything, until the end or for a while. */
-const drain = (request: Readable): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => {
-    const done = (): void => resume(Effect.void)
-    request.once("end", done).once("close", done).once("error", done).resume()
-    return Effect.sync(() => request.off("end", done).off("close", done).off("error", done))
-  }).pipe(Effect.timeoutOption(drainPatience), Effect.asVoid)
+const drain = (request: IncomingMessage): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer)
+      request.off("end", done).off("close", done)
+      resolve()
+    }
+    const timer = setTimeout(done, drainPatience)
+    request.once("end", done).once("close", done).resume()
+  })
+
+async function* followedByDrain(answer: Uint8Array, request: IncomingMessage): AsyncGenerator<Uint8Array> {
+  yield answer
+  await drain(request)
+}
+
+/**
+ * A refusal of a body that is not all there yet. It is sent at once and whole, for a client that reads while it
+ * sends; but the response ends, and perhaps the connection with it, only when the body does, for a client that
+ * sends everything first.
+ */
+const refuse = (
+  response: HttpServerResponse.HttpServerResponse,
+  request: IncomingMessage
+): HttpServerResponse.HttpServerResponse => {
+  const { body, headers, status } = response
+  if (body._tag !== "Uint8Array") return toNodeBody(response)
+  return HttpServerResponse.raw(Readable.from(followedByDrain(body.body, request), { objectMode: false }), {
+    status,
+    headers: { ...headers, "content-type": body.contentType, "content-length": String(body.body.length) }
+  })
+}
 
 /** Builds the handler in the scope, which ends what runs when it closes. */
 export const make = Effect.fnUntraced(function* (app: HttpApp, notFound: HttpServerResponse.HttpServerResponse) {
@@ -98,11 +135,11 @@ export const make = Effect.fnUntraced(function* (app: HttpApp, notFound: HttpSer
         : Effect.provideService(app, HttpServerRequest.HttpServerRequest, rehydrate(request, body))
     return run.pipe(
       Effect.catchIf(isRouteNotFound, () => passOn(request, next)),
-      Effect.flatMap((response) => {
+      Effect.map((response) => {
         const incoming = NodeHttpServerRequest.toIncomingMessage(request)
         return response.status >= 400 && !incoming.complete && !incoming.destroyed
-          ? Effect.as(drain(incoming), response)
-          : Effect.succeed(toNodeBody(response))
+          ? refuse(response, incoming as IncomingMessage)
+          : toNodeBody(response)
       })
     )
   })
@@ -114,6 +151,7 @@ export const make = Effect.fnUntraced(function* (app: HttpApp, notFound: HttpSer
 
   const handle: NodeHandler = (request, response, local) =>
     new Promise((resolve) => {
+      if (response.destroyed) return resolve()
       response.once("close", () => resolve())
       keepHeaders(response)
       if (local !== undefined) locals.set(request, local)

@@ -20,6 +20,8 @@ import * as Scope from "effect/Scope"
 import { randomUUID } from "node:crypto"
 import { assertConflict, caseTimeout, fixture, listed, makeFixture, type Fixture } from "./suites/registryCases.ts"
 import * as registryCommitCases from "./suites/registryCommitCases.ts"
+import * as registryConcurrencyCases from "./suites/registryConcurrencyCases.ts"
+import * as registryIndexCases from "./suites/registryIndexCases.ts"
 import * as registryModelCases from "./suites/registryModelCases.ts"
 import * as registryScanCases from "./suites/registryScanCases.ts"
 
@@ -27,7 +29,9 @@ import * as registryScanCases from "./suites/registryScanCases.ts"
 export const suite = <E>(name: string, backend: Layer.Layer<RegistryBackend, E>): void => {
   layer(backend, { timeout: caseTimeout, excludeTestServices: true })(`RegistryBackend (${name})`, (it) => {
     registryCommitCases.register(it)
+    registryConcurrencyCases.register(it)
     registryScanCases.register(it)
+    registryIndexCases.register(it)
     registryModelCases.register(it)
 
     it.effect("says what others may have changed", () =>

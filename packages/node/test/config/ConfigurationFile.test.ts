@@ -36,23 +36,40 @@ describe("load", () => {
   )
 })
 
+const readRepositoryFile = (name: string): Effect.Effect<string> =>
+  Effect.promise(() => readFile(new URL(`../../../../${name}`, import.meta.url), "utf8"))
+
+/** Settings that are switched off become settings. A remark has one space after the #. */
+const switchedOn = (yaml: string): string => yaml.replaceAll(/^( *)#(?! \S|$)/gm, "$1")
+
 describe("omnifile.example.yaml", () => {
   it.effect("is a configuration once its variables are set", () =>
     Effect.gen(function* () {
-      const path = new URL("../../../../omnifile.example.yaml", import.meta.url)
-      const yaml = yield* Effect.promise(() => readFile(path, "utf8"))
+      const yaml = yield* readRepositoryFile("omnifile.example.yaml")
       const names = [...yaml.matchAll(/"\$\{([A-Z_]+)\}"/g)].map(([, name]) => name ?? "")
       const env = Object.fromEntries(names.map((name) => [name, `value-of-${name}`]))
       const { accounts } = yield* parse(yaml, { env })
       assert.isAtLeast(accounts.length, 1)
-      // Settings that are switched off have to be right too. A remark has one space after the #.
-      const complete = yield* parse(yaml.replaceAll(/^( *)#(?! \S|$)/gm, "$1"), { env })
+      const complete = yield* parse(switchedOn(yaml), { env })
       assert.isAbove(complete.accounts.length, accounts.length)
       // They repeat the defaults.
       const { server, storage } = yield* parse(yaml, { env })
       assert.deepStrictEqual([complete.server, complete.storage], [server, storage])
       assert.deepStrictEqual({ ...defaultFileSettings, ...complete.files }, defaultFileSettings)
       assert.deepStrictEqual(complete.accounts[0]?.policy, defaultPolicy)
+    })
+  )
+
+  it.effect("has fields that the guide describes", () =>
+    Effect.gen(function* () {
+      const yaml = switchedOn(yield* readRepositoryFile("omnifile.example.yaml"))
+      const guide = yield* readRepositoryFile("docs/guides/configuration.md")
+      const fields = new Set([...yaml.matchAll(/^[ -]*([a-z_]+):/gm)].map(([, field]) => field ?? ""))
+      assert.isAbove(fields.size, 30)
+      assert.deepStrictEqual(
+        [...fields].filter((field) => !guide.includes(`\`${field}\``) && !guide.includes(`\`timeouts.${field}\``)),
+        []
+      )
     })
   )
 })

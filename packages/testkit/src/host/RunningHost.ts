@@ -43,6 +43,9 @@ export interface RunningHost {
   readonly stop: () => Promise<void>
 }
 
+const sendable = (body: NonNullable<Call["body"]>): string | Uint8Array | Readable =>
+  typeof body === "string" || body instanceof Uint8Array ? body : Readable.from(body, { objectMode: false })
+
 export const start = async <Gateway extends { readonly close: () => Promise<void> }>(
   adapter: Adapter<Gateway>,
   settings: Partial<FileSettings> = {}
@@ -60,7 +63,7 @@ export const start = async <Gateway extends { readonly close: () => Promise<void
       request(host.url + path, {
         method,
         headers: { authorization, ...headers },
-        body: body === undefined || typeof body === "string" || body instanceof Uint8Array ? body : Readable.from(body),
+        body: body === undefined ? null : sendable(body),
         dispatcher,
         ...(signal === undefined ? {} : { signal })
       }),

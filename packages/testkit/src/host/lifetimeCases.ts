@@ -70,6 +70,7 @@ const several = (host: () => RunningHost, start: Start): void => {
       )
 
       await other.closeGateway()
+
       await hungUp(other, entry)
       await Promise.all([ended, cut])
       assert.strictEqual(fault.hits(), 1)
