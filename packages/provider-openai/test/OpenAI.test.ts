@@ -1,0 +1,138 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Account, defaultPolicy } from "@omnifile/core/Account"
+import * as Bytes from "@omnifile/core/Bytes"
+import type { FileUpload, RemoteFile } from "@omnifile/core/Provider"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as OpenAI from "../src/OpenAI.ts"
+
+const { files } = OpenAI.openai
+
+const upload: FileUpload = {
+  filename: 'a"b\r\nc.txt',
+  contentType: "text/plain; charset=utf-8",
+  purpose: "user_data",
+  bytes: Bytes.fromArray(new TextEncoder().encode("hello")),
+  length: 5,
+  expiresAfter: 3_600,
+  nonce: "0123"
+}
+
+const bodyOf = async (call: ReturnType<typeof files.create>): Promise<{ text: string; length: number }> => {
+  assert(call.body !== null && !(call.body instanceof Uint8Array))
+  const bytes = await Bytes.collect(call.body.bytes)
+  assert.strictEqual(bytes.byteLength, call.body.length)
+  return { text: new TextDecoder().decode(bytes), length: call.body.length }
+}
+
+describe("OpenAI", () => {
+  it("sends the fields before the file, and no name can add a header", async () => {
+    const { text } = await bodyOf(files.create(upload))
+    assert.strictEqual(
+      text,
+      [
+        "--omnifile-0123",
+        'content-disposition: form-data; name="purpose"',
+        "",
+        "user_data",
+        "--omnifile-0123",
+        'content-disposition: form-data; name="expires_after[anchor]"',
+        "",
+        "created_at",
+        "--omnifile-0123",
+        'content-disposition: form-data; name="expires_after[seconds]"',
+        "",
+        "3600",
+        "--omnifile-0123",
+        'content-disposition: form-data; name="file"; filename="a%22b%0D%0Ac.txt"',
+        "content-type: text/plain; charset=utf-8",
+        "",
+        "hello",
+        "--omnifile-0123--",
+        ""
+      ].join("\r\n")
+    )
+  })
+
+  it("is not repeated blindly when it creates, and is when it looks", () => {
+    assert.isFalse(files.create(upload).idempotent)
+    assert.isTrue(
+      [files.retrieve("f"), files.remove("f"), files.list(null), files.content("f")].every((c) => c.idempotent)
+    )
+  })
+
+  it("keeps an ID from leading elsewhere", () => {
+    assert.strictEqual(files.retrieve("../models?x#y").path, "/files/..%2Fmodels%3Fx%23y")
+    assert.strictEqual(files.list("a&b").path, "/files?order=desc&limit=1000&after=a%26b")
+  })
+
+  it("leaves expires_after out for a vendor that does not know it", async () => {
+    const vendor = OpenAI.make({ id: "vendor", expiresAfter: false })
+    const { text } = await bodyOf(
+      vendor.files.create({ ...upload, bytes: Bytes.fromArray(new TextEncoder().encode("hello")) })
+    )
+    assert.notInclude(text, "expires_after")
+  })
+
+  const described: ReadonlyArray<readonly [body: unknown, expected: RemoteFile]> = [
+    [
+      { id: "file-1", object: "file", bytes: 5, created_at: 10, expires_at: 20, filename: "a", status: "processed" },
+      { id: "file-1", filename: "a", bytes: 5, createdAt: 10_000, expiresAt: 20_000, state: "ready" }
+    ],
+    [
+      { id: "file-1", bytes: null },
+      { id: "file-1", filename: null, bytes: null, createdAt: null, expiresAt: null, state: "ready" }
+    ],
+    [
+      { id: "assistant-1", status: "pending" },
+      { id: "assistant-1", filename: null, bytes: null, createdAt: null, expiresAt: null, state: "processing" }
+    ],
+    [
+      { id: "file-1", status: "error" },
+      { id: "file-1", filename: null, bytes: null, createdAt: null, expiresAt: null, state: "failed" }
+    ]
+  ]
+  for (const [body, expected] of described) {
+    it(`reads ${JSON.stringify(body)}`, () => {
+      assert.deepStrictEqual(Result.getOrThrow(files.decodeFile(body)), expected)
+    })
+  }
+
+  for (const body of [undefined, null, "text", {}, { id: "" }, { id: 1 }]) {
+    it(`does not take ${JSON.stringify(body)} for a file`, () => {
+      assert.isTrue(Result.isFailure(files.decodeFile(body)))
+    })
+  }
+
+  it("reads pages to their end", () => {
+    const page = (body: unknown) => Result.getOrThrow(files.decodePage(body)).next
+    assert.strictEqual(page({ data: [{ id: "a" }, { id: "b" }], has_more: true }), "b")
+    assert.isNull(page({ data: [{ id: "a" }], has_more: false }))
+    assert.isNull(page({ data: [{ id: "a" }] }))
+    assert.isNull(page({ data: [], has_more: true }))
+  })
+
+  it("reads a refusal, and nothing into what is none", () => {
+    const { decodeRefusal } = OpenAI.openai
+    assert.deepStrictEqual(decodeRefusal({ error: { message: "no", type: "t", param: null, code: 400 } }), {
+      message: "no",
+      type: "t",
+      param: null,
+      code: "400"
+    })
+    assert.isNull(decodeRefusal("<html>"))
+  })
+
+  it("authorises by bearer token", () => {
+    const account = new Account({
+      id: "main",
+      provider: "openai",
+      baseUrl: "http://127.0.0.1",
+      apiKey: Redacted.make("sk-1"),
+      headers: {},
+      exclusive: false,
+      policy: defaultPolicy
+    })
+    assert.deepStrictEqual(OpenAI.openai.authorize(account), { authorization: "Bearer sk-1" })
+  })
+})
