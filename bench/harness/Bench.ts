@@ -1,4 +1,5 @@
 /** What scenarios share: the processes on the other core, a directory, and the servers that they start. */
+import { rmSync } from "node:fs"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -55,6 +56,12 @@ export const startGateway = async (
   return bench.start("servers/gateway.ts", options)
 }
 
+/** What is still on the disk, should the run end before it is removed. */
+const written = new Set<string>()
+process.on("exit", () => {
+  for (const directory of written) rmSync(directory, { recursive: true, force: true })
+})
+
 /** Runs scenarios one after the other. What each has started and written is gone before the next. */
 export const runAll = async (
   scenarios: ReadonlyArray<Scenario>,
@@ -79,6 +86,7 @@ export const runAll = async (
       makeDirectory: async () => {
         const directory = await mkdtemp(join(tmpdir(), "omnifile-bench-"))
         directories.push(directory)
+        written.add(directory)
         return directory
       },
       start: async (module, options) => {

@@ -40,7 +40,7 @@ const lead = 50
 /** So that a few slow requests do not take forever to warm a server up. */
 const longestWarmUp = 5
 
-export const profileDirectory = fileURLToPath(new URL("../.profiles", import.meta.url))
+const profileDirectory = fileURLToPath(new URL("../.profiles", import.meta.url))
 
 const rotate = <A>(items: ReadonlyArray<A>, by: number): ReadonlyArray<A> => {
   const start = by % Math.max(1, items.length)
@@ -66,7 +66,8 @@ export const compare = async (
   for (const subject of subjects) {
     await load.ask("define", { name: setOf(subject), requests: subject.requests })
     for (let windows = 0, count = 0; windows < longestWarmUp && count < warmUp; windows++) {
-      count += (await run(subject, window)).count
+      const result = await run(subject, window)
+      count += streams ? result.events : result.count
     }
   }
   if (options.profile !== undefined) {

@@ -67,7 +67,11 @@ export const attach = <C extends Commands<C>>(port: number, commands: C): void =
     answer().then(
       (value) => tell({ _tag: "Answer", id: question.id, value }),
       (cause: unknown) =>
-        tell({ _tag: "Failure", id: question.id, message: cause instanceof Error ? String(cause.stack) : String(cause) })
+        tell({
+          _tag: "Failure",
+          id: question.id,
+          message: cause instanceof Error ? String(cause.stack) : String(cause)
+        })
     )
   })
   process.on("disconnect", () => process.exit(0))

@@ -11,13 +11,13 @@ export interface Options {
   readonly effort: Effort
 }
 
-export interface Effort {
+interface Effort {
   readonly name: "quick" | "default" | "full"
   /** Each server is measured once in a round, in an order that rotates from round to round. */
   readonly rounds: number
   /** Milliseconds. */
   readonly window: number
-  /** Requests to each server before the first round: by then its code is compiled. */
+  /** Requests to each server, or events from it, before the first round: by then its code is compiled. */
   readonly warmUp: number
   /** Rounds of large transfers. */
   readonly transferRounds: number
@@ -41,7 +41,7 @@ const efforts: Readonly<Record<Effort["name"], Effort>> = {
     transferRounds: 1,
     uploads: [16 * MiB],
     download: 64 * MiB,
-    rows: [1_000, 30_000],
+    rows: [1_000, 10_000],
     thorough: false
   },
   default: {
@@ -74,15 +74,14 @@ export const usage = (scenarios: ReadonlyArray<string>): string => `Usage: pnpm 
   --full            uploads and downloads of 1 GiB, lists of 1,000,000 files: about half an hour
   --only A,B        some of: ${scenarios.join(", ")}
   --json FILE       writes the figures as JSON
-  --markdown FILE   writes the tables as Markdown
+  --markdown FILE   writes the tables as Markdown, into their place if FILE has one
   --profile NAME    samples the servers in the cases whose name begins with NAME, such as "chat/1 KiB/3",
                     writes bench/.profiles/*.cpuprofile, and sums them up by area
   --help            this text
 `
 
-/** Undefined if the user asks for help. Throws a `TypeError` for what it does not know. */
-export const parse = (args: ReadonlyArray<string>, scenarios: ReadonlyArray<string>): Options | undefined => {
-  const { values } = parseArgs({
+const readArguments = (args: ReadonlyArray<string>) =>
+  parseArgs({
     args: [...args],
     options: {
       quick: { type: "boolean", default: false },
@@ -94,10 +93,19 @@ export const parse = (args: ReadonlyArray<string>, scenarios: ReadonlyArray<stri
       help: { type: "boolean", default: false }
     }
   })
+
+/** Undefined if the user asks for help; what is wrong with the arguments, if something is. */
+export const parse = (args: ReadonlyArray<string>, scenarios: ReadonlyArray<string>): Options | string | undefined => {
+  let values: ReturnType<typeof readArguments>["values"]
+  try {
+    values = readArguments(args).values
+  } catch (cause) {
+    return cause instanceof Error ? cause.message : String(cause)
+  }
   if (values.help) return undefined
   const only = values.only?.split(",").map((name) => name.trim()) ?? []
   const unknown = only.filter((name) => !scenarios.includes(name))
-  if (unknown.length > 0) throw new TypeError(`There is no scenario ${unknown.join(", ")}: ${scenarios.join(", ")}`)
+  if (unknown.length > 0) return `There is no scenario ${unknown.join(", ")}.`
   return {
     only,
     json: values.json,

@@ -9,9 +9,13 @@ interface Sampled {
   readonly server: Child
 }
 
+type Node = Profiler.Profile["nodes"][number]
+
+const own = "omnifile"
+
 /** What a function belongs to, by the address of its source. The first that matches counts. */
 const areas: ReadonlyArray<readonly [area: string, pattern: RegExp]> = [
-  ["omnifile", /\/packages\/[\w-]+\/(?:src|dist)\/|\/bench\/(?:servers|references)\//],
+  [own, /\/packages\/[\w-]+\/(?:src|dist)\/|\/bench\/(?:servers|references)\//],
   ["undici", /\/undici(?:@[^/]*)?\//],
   ["effect", /\/node_modules\/(?:@effect\/|effect\/)/],
   ["koa, express and others", /\/node_modules\//],
@@ -21,56 +25,79 @@ const areas: ReadonlyArray<readonly [area: string, pattern: RegExp]> = [
   ["node: other", /^node:/]
 ]
 
-const areaOf = ({ functionName, url }: Profiler.Profile["nodes"][number]["callFrame"]): string => {
+const areaOf = ({ functionName, url }: Node["callFrame"]): string => {
   if (functionName === "(garbage collector)") return "garbage collector"
   if (functionName === "(program)") return "native code outside of functions"
   if (url === "") return "native functions"
   return areas.find(([, pattern]) => pattern.test(url))?.[0] ?? "other"
 }
 
-const placeOf = ({ functionName, lineNumber, url }: Profiler.Profile["nodes"][number]["callFrame"]): string => {
+const placeOf = ({ functionName, lineNumber, url }: Node["callFrame"]): string => {
   const file = url === "" ? "" : ` ${url.startsWith("node:") ? url : basename(url)}:${lineNumber + 1}`
   return `${functionName === "" ? "(anonymous)" : functionName}${file}`
 }
 
-interface Share {
-  readonly area: string
-  readonly place: string
-  /** Microseconds in all. */
-  readonly self: number
-}
-
-const sharesOf = ({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): ReadonlyArray<Share> => {
-  const selfById = new Map<number, number>()
+/** Self time by node, in microseconds, without idle time. */
+const selfTimes = ({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): ReadonlyMap<Node, number> => {
+  const byId = new Map(nodes.map((node) => [node.id, node]))
+  const times = new Map<Node, number>()
   // A delta is the time before its sample, so a sample stands for the delta after it.
-  for (const [index, id] of samples.entries()) selfById.set(id, (selfById.get(id) ?? 0) + (timeDeltas[index + 1] ?? 0))
-  const shares = new Map<string, Share>()
-  for (const { callFrame, id } of nodes) {
-    if (callFrame.functionName === "(idle)" || callFrame.functionName === "(root)") continue
-    const area = areaOf(callFrame)
-    const place = placeOf(callFrame)
-    const key = `${area} ${place} ${callFrame.url}`
-    const self = (shares.get(key)?.self ?? 0) + (selfById.get(id) ?? 0)
-    shares.set(key, { area, place, self })
+  for (const [index, id] of samples.entries()) {
+    const node = byId.get(id)
+    const isWork = node !== undefined && !["(idle)", "(root)"].includes(node.callFrame.functionName)
+    if (isWork) times.set(node, (times.get(node) ?? 0) + (timeDeltas[index + 1] ?? 0))
   }
-  return [...shares.values()].sort((a, b) => b.self - a.self)
+  return times
 }
 
-const topFunctions = 12
+/** The nearest function of ours on the stack of each node, itself included. */
+const ownersOf = ({ nodes }: Profiler.Profile): ReadonlyMap<Node, string> => {
+  const parents = new Map(nodes.flatMap((node) => (node.children ?? []).map((child) => [child, node] as const)))
+  const owners = new Map<Node, string>()
+  const find = (node: Node | undefined): string => {
+    if (node === undefined) return "(none: the event loop calls Node.js or undici)"
+    const owner = areaOf(node.callFrame) === own ? placeOf(node.callFrame) : find(parents.get(node.id))
+    owners.set(node, owner)
+    return owner
+  }
+  for (const node of nodes) find(node)
+  return owners
+}
 
-/** Areas by self time, and the functions of each that took most, in microseconds a request. */
+const sumBy = (times: ReadonlyMap<Node, number>, keyOf: (node: Node) => string): ReadonlyArray<[string, number]> => {
+  const sums = new Map<string, number>()
+  for (const [node, time] of times) {
+    const key = keyOf(node)
+    sums.set(key, (sums.get(key) ?? 0) + time)
+  }
+  return [...sums].sort(([, a], [, b]) => b - a)
+}
+
+const topOfArea = 8
+const topOwners = 30
+
+/**
+ * Microseconds a request: by area with the functions of each that took most, and by function of ours with all
+ * that it calls outside.
+ */
 const summarise = (profile: Profiler.Profile, requests: number): string => {
-  const shares = sharesOf(profile)
-  const byArea = Map.groupBy(shares, ({ area }) => area)
-  const sum = (items: ReadonlyArray<Share>): number => items.reduce((total, { self }) => total + self, 0)
-  const perRequest = (self: number): string => (self / requests).toFixed(1).padStart(8)
-  const lines = [...byArea]
-    .sort(([, a], [, b]) => sum(b) - sum(a))
-    .flatMap(([area, items]) => [
-      `${perRequest(sum(items))} us  ${area}`,
-      ...items.slice(0, topFunctions).map(({ place, self }) => `${perRequest(self)}         ${place}`)
-    ])
-  return [`${perRequest(sum(shares))} us a request, ${requests} requests`, ...lines].join("\n")
+  const times = selfTimes(profile)
+  const owners = ownersOf(profile)
+  const line = ([name, time]: readonly [string, number], indent = ""): string =>
+    `${(time / requests).toFixed(1).padStart(8)}  ${indent}${name}`
+  const total = [...times.values()].reduce((sum, time) => sum + time, 0)
+  const byArea = sumBy(times, ({ callFrame }) => areaOf(callFrame)).flatMap(([area, time]) => {
+    const within = new Map([...times].filter(([{ callFrame }]) => areaOf(callFrame) === area))
+    const functions = sumBy(within, ({ callFrame }) => placeOf(callFrame)).slice(0, topOfArea)
+    return [line([area, time]), ...functions.map((entry) => line(entry, "    "))]
+  })
+  const byOwner = sumBy(times, (node) => owners.get(node) ?? "").slice(0, topOwners)
+  return [
+    line([`us a request, ${requests} requests; self time by area:`, total]),
+    ...byArea,
+    "Functions of ours with what they call outside:",
+    ...byOwner.map((entry) => line(entry))
+  ].join("\n")
 }
 
 /** Ends the profile of a server, writes it, and prints what is in it. */

@@ -9,7 +9,7 @@ export interface Verdict {
   readonly unit: Unit
 }
 
-export type Unit = "x" | "us" | "ms" | "s" | "MB" | "MB/s"
+type Unit = "x" | "us" | "ms" | "s" | "MB" | "MB/s"
 
 export interface Row {
   readonly case: string
@@ -34,7 +34,7 @@ export interface Section {
   readonly rows: ReadonlyArray<Row>
 }
 
-export const isMet = ({ direction, limit, value }: Verdict): boolean =>
+const isMet = ({ direction, limit, value }: Verdict): boolean =>
   direction === "at most" ? value <= limit : value >= limit
 
 const digitsOf: Readonly<Record<Unit, number>> = { x: 2, us: 1, ms: 2, s: 2, MB: 0, "MB/s": 0 }
@@ -95,7 +95,10 @@ export const toMarkdown = (section: Section): string => {
 export const summarise = (sections: ReadonlyArray<Section>): string => {
   const held = sections.flatMap(({ rows, title }) =>
     rows.flatMap(({ case: name, server, verdicts = [] }) =>
-      verdicts.map((verdict) => ({ text: `${title}, ${name}, ${server}: ${showVerdict(verdict)}`, met: isMet(verdict) }))
+      verdicts.map((verdict) => ({
+        text: `${title}, ${name}, ${server}: ${showVerdict(verdict)}`,
+        met: isMet(verdict)
+      }))
     )
   )
   const missed = held.filter(({ met }) => !met)

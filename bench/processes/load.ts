@@ -1,7 +1,7 @@
 /** The client side: closed loops of small requests, single large uploads and downloads. */
 import { attach } from "../harness/Control.ts"
 import { HttpConnection } from "./HttpConnection.ts"
-import { download, upload } from "./transfers.ts"
+import { download, upload } from "./Transfers.ts"
 
 export interface RequestSet {
   readonly name: string

@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { attach } from "../harness/Control.ts"
-import { listen } from "../harness/listen.ts"
+import { listen } from "../harness/Loopback.ts"
 
 export interface StreamShape {
   readonly events: number

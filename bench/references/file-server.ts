@@ -3,7 +3,7 @@ import { createReadStream, statSync } from "node:fs"
 import { createServer } from "node:net"
 import { pipeline } from "node:stream"
 import { attach, readOptions } from "../harness/Control.ts"
-import { listen } from "../harness/listen.ts"
+import { listen } from "../harness/Loopback.ts"
 
 export interface FileServerOptions {
   readonly file: string

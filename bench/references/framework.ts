@@ -6,7 +6,7 @@ import express from "express"
 import Koa from "koa"
 import { createServer, type RequestListener, type ServerResponse } from "node:http"
 import { attach, readOptions } from "../harness/Control.ts"
-import { listen } from "../harness/listen.ts"
+import { listen } from "../harness/Loopback.ts"
 
 export interface FrameworkOptions {
   readonly framework: "none" | "koa" | "express"

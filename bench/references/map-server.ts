@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { attach, readOptions } from "../harness/Control.ts"
-import { listen } from "../harness/listen.ts"
+import { listen } from "../harness/Loopback.ts"
 
 export interface MapServerOptions {
   readonly authorization: string

@@ -5,7 +5,7 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http"
 import { Pool, type Dispatcher } from "undici"
 import { attach, readOptions } from "../harness/Control.ts"
-import { listen } from "../harness/listen.ts"
+import { listen } from "../harness/Loopback.ts"
 
 export interface PassthroughOptions {
   /** Such as `http://127.0.0.1:4000`. */

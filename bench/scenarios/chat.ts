@@ -2,9 +2,9 @@
 import { type Bench, type Scenario, startFramework } from "../harness/Bench.ts"
 import { compare, type Sample, type Samples, type Subject } from "../harness/ClosedLoop.ts"
 import type { Column, Row, Section, Verdict } from "../harness/Report.ts"
-import { chat } from "../harness/requests.ts"
+import { chat } from "../harness/Requests.ts"
 import { median, medianOfPairs } from "../harness/Statistics.ts"
-import { direct, startTargets, type Target } from "./targets.ts"
+import { direct, startTargets, type Target } from "./Targets.ts"
 
 interface Body {
   readonly name: string
@@ -79,11 +79,7 @@ const verdictsFor = (label: string, ids: number, samples: Samples, costs: Framew
   return [{ what: "over standalone", value, limit, direction: "at most", unit: "us" }]
 }
 
-const measureCpu = async (
-  bench: Bench,
-  targets: ReadonlyArray<Target>,
-  costs: FrameworkCosts
-): Promise<Section> => {
+const measureCpu = async (bench: Bench, targets: ReadonlyArray<Target>, costs: FrameworkCosts): Promise<Section> => {
   const { thorough } = bench.options.effort
   const rows: Array<Row> = []
   for (const body of [small, oneText, manyMessages]) {
@@ -122,19 +118,24 @@ const measureLatency = async (bench: Bench, targets: ReadonlyArray<Target>): Pro
   const samples = await compare(bench, "chat-latency/1 KiB/3", [direct(bench, subjects), ...subjects], {
     concurrency: 1
   })
-  const reference = samples.get("no proxy") ?? []
   const rows = [...samples].map(([server, own]): Row => {
-    const added = (pick: (sample: Sample) => number): number =>
-      millis(medianOfPairs(own, reference, (sample, other) => pick(sample) - pick(other)))
+    const over = (other: string, pick: (sample: Sample) => number): number =>
+      millis(medianOfPairs(own, samples.get(other) ?? [], (sample, reference) => pick(sample) - pick(reference)))
+    const overPassThrough = over("pass-through", ({ p50 }) => p50)
     return {
       case: "1 KiB, 3 IDs",
       server,
       figures: {
         p50: millis(median(own.map(({ p50 }) => p50))),
         p99: millis(median(own.map(({ p99 }) => p99))),
-        addedP50: added(({ p50 }) => p50),
-        addedP99: added(({ p99 }) => p99)
-      }
+        addedP50: over("no proxy", ({ p50 }) => p50),
+        addedP99: over("no proxy", ({ p99 }) => p99),
+        overPassThrough
+      },
+      verdicts:
+        server === "omnifile, standalone"
+          ? [{ what: "p50 over pass-through", value: overPassThrough, limit: 0.3, direction: "at most", unit: "ms" }]
+          : []
     }
   })
   return {
@@ -144,7 +145,8 @@ const measureLatency = async (bench: Bench, targets: ReadonlyArray<Target>): Pro
       { key: "p50", label: "p50 ms", digits: 3 },
       { key: "p99", label: "p99 ms", digits: 3 },
       { key: "addedP50", label: "added p50 ms", digits: 3 },
-      { key: "addedP99", label: "added p99 ms", digits: 3 }
+      { key: "addedP99", label: "added p99 ms", digits: 3 },
+      { key: "overPassThrough", label: "p50 over pass-through ms", digits: 3 }
     ],
     rows
   }

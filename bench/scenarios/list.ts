@@ -2,9 +2,9 @@
 import { type Scenario, startGateway } from "../harness/Bench.ts"
 import { compare, type Subject } from "../harness/ClosedLoop.ts"
 import type { Row } from "../harness/Report.ts"
-import { get } from "../harness/requests.ts"
+import { get } from "../harness/Requests.ts"
 import { median, medianOfPairs } from "../harness/Statistics.ts"
-import { seed, type Seeded } from "./seeding.ts"
+import { seed, type Seeded } from "./Seeding.ts"
 
 const pageSize = 100
 const places = 10
@@ -38,8 +38,7 @@ export const scenario: Scenario = {
           p50: median(own.map(({ p50 }) => p50)) / 1000,
           ratio
         },
-        verdicts:
-          own === reference ? [] : [{ what: "CPU", value: ratio, limit: 1.2, direction: "at most", unit: "x" }]
+        verdicts: own === reference ? [] : [{ what: "CPU", value: ratio, limit: 1.2, direction: "at most", unit: "x" }]
       }
     })
     return [

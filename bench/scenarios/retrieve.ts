@@ -4,11 +4,11 @@ import { join } from "node:path"
 import { type Scenario, startGateway } from "../harness/Bench.ts"
 import { compare } from "../harness/ClosedLoop.ts"
 import type { Row } from "../harness/Report.ts"
-import { get } from "../harness/requests.ts"
+import { get } from "../harness/Requests.ts"
 import { median, medianOfPairs } from "../harness/Statistics.ts"
 import type { MapServerOptions } from "../references/map-server.ts"
 import { authorization } from "../servers/Installation.ts"
-import { seed } from "./seeding.ts"
+import { seed } from "./Seeding.ts"
 
 /** More than the gateway caches: asked for in turn, none is there any more when it is asked for again. */
 const uncachedFiles = 30_000

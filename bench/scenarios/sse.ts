@@ -2,9 +2,9 @@
 import type { Bench, Scenario } from "../harness/Bench.ts"
 import { compare, type Sample, type Subject } from "../harness/ClosedLoop.ts"
 import type { Row, Section } from "../harness/Report.ts"
-import { chat } from "../harness/requests.ts"
+import { chat } from "../harness/Requests.ts"
 import { median, medianOfPairs } from "../harness/Statistics.ts"
-import { direct, startTargets } from "./targets.ts"
+import { direct, startTargets } from "./Targets.ts"
 
 const events = 200
 /** Long enough that events do not run together even where the machine is busy. */
@@ -79,7 +79,7 @@ export const scenario: Scenario = {
   name: "sse",
   run: async (bench) => {
     await bench.upstream.ask("shapeStreams", { events, gap })
-    const targets = await startTargets(bench)
+    const targets = await startTargets(bench, bench.options.effort.thorough ? undefined : ["standalone"])
     const subjects = targets.map(({ files, label, server }): Subject => ({
       label,
       server,

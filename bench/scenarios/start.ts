@@ -1,12 +1,13 @@
 /** The built servers, as `npm start` and the package's command run them: until the first answer, and when idle. */
 import { spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
 import { rm, writeFile } from "node:fs/promises"
 import { createServer } from "node:net"
 import { join, resolve } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Bench, Scenario } from "../harness/Bench.ts"
 import { pinned, serverCore, track } from "../harness/Child.ts"
-import { listen } from "../harness/listen.ts"
+import { listen } from "../harness/Loopback.ts"
 import * as Memory from "../harness/Memory.ts"
 import type { Row } from "../harness/Report.ts"
 import { median } from "../harness/Statistics.ts"
@@ -44,6 +45,9 @@ const freePort = async (): Promise<number> => {
 const patience = 5
 const longestStart = 30_000
 
+/** Until the server counts as idle. */
+const settling = 1_000
+
 const firstAnswer = async (port: number, started: number): Promise<number> => {
   for (;;) {
     const elapsed = performance.now() - started
@@ -78,10 +82,12 @@ const start = async (file: string, directory: string): Promise<Started> => {
   const server = track(spawn(command, args, { env, stdio: ["ignore", "ignore", "inherit"] }))
   try {
     const time = (await firstAnswer(port, started)) / 1000
-    await sleep(2_000)
+    await sleep(settling)
     return { time, idle: await Memory.resident(server.pid ?? 0) }
   } finally {
+    const ended = once(server, "exit")
     server.kill("SIGKILL")
+    await ended
   }
 }
 
@@ -89,7 +95,7 @@ const measure = async (bench: Bench, program: Program): Promise<Row> => {
   const { isBundled, label } = program
   const file = build(program)
   const rounds: Array<Started> = []
-  for (let round = 0; round < bench.options.effort.transferRounds * 2 + 1; round++) {
+  for (let round = 0; round < Math.max(3, bench.options.effort.transferRounds); round++) {
     bench.say(`start/${label}`)
     const directory = await bench.makeDirectory()
     await writeFile(join(directory, "omnifile.yaml"), toYaml({ directory, upstreamPort: bench.upstream.port }))
@@ -120,7 +126,7 @@ export const scenario: Scenario = {
     return [
       {
         title: "Start",
-        note: "From the start of the process to the first authenticated answer, and resident memory two seconds later.",
+        note: "From the start of the process to the first authenticated answer, and resident memory a second later.",
         columns: [
           { key: "time", label: "first answer s", digits: 2 },
           { key: "idle", label: "idle MB", digits: 0 }

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { type Bench, type Scenario, startGateway } from "../harness/Bench.ts"
 import * as Memory from "../harness/Memory.ts"
 import type { Row, Section } from "../harness/Report.ts"
-import { get } from "../harness/requests.ts"
+import { get } from "../harness/Requests.ts"
 import { median } from "../harness/Statistics.ts"
 import { authorization, models, providerKey } from "../servers/Installation.ts"
 
@@ -92,6 +92,10 @@ interface Round {
   readonly uploaded: Uploaded
 }
 
+const smallestHeld = 256 * MiB
+const time = { what: "time", limit: 1.3, direction: "at most", unit: "x" } as const
+const memory = { what: "memory", limit: 120, direction: "at most", unit: "MB" } as const
+
 const showSize = (size: number): string => (size >= GiB ? `${size / GiB} GiB` : `${size / MiB} MiB`)
 
 const measure = async (
@@ -112,7 +116,7 @@ const measure = async (
   const medianOf = (pick: (round: Round) => number): number => median(rounds.map(pick))
   const ratio = medianOf(({ copy, disk, uploaded }) => uploaded.seconds / (copy + disk))
   const growth = medianOf(({ uploaded }) => uploaded.growth)
-  const toThree = accounts.length === 3
+  const isHeld = accounts.length === 3
   return {
     case: `${showSize(size)}, ${name}`,
     server: `omnifile to ${accounts.length}`,
@@ -125,12 +129,11 @@ const measure = async (
       idle: medianOf(({ uploaded }) => uploaded.idle),
       growth
     },
-    verdicts: toThree
-      ? [
-          { what: "time", value: ratio, limit: 1.3, direction: "at most", unit: "x" },
-          { what: "memory", value: growth, limit: 120, direction: "at most", unit: "MB" }
-        ]
-      : []
+    verdicts: [
+      // A small upload is over before the server has compiled its code.
+      ...(isHeld && size >= smallestHeld ? [{ ...time, value: ratio }] : []),
+      ...(isHeld ? [{ ...memory, value: growth }] : [])
+    ]
   }
 }
 

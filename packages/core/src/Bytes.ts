@@ -38,12 +38,20 @@ export const resolveRange = (request: RangeRequest, size: number): ResolvedRange
   return request.first > last ? null : { offset: request.first, length: last - request.first + 1 }
 }
 
-/** Content that is already in memory. */
-export const fromArray = (...chunks: ReadonlyArray<Uint8Array>): Bytes => ({
-  async *[Symbol.asyncIterator]() {
-    yield* chunks
+/** Content that is already in memory. Unlike other content it can be iterated again. */
+export class InMemory implements AsyncIterable<Uint8Array> {
+  readonly chunks: ReadonlyArray<Uint8Array>
+
+  constructor(chunks: ReadonlyArray<Uint8Array>) {
+    this.chunks = chunks
   }
-})
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
+    yield* this.chunks
+  }
+}
+
+export const fromArray = (...chunks: ReadonlyArray<Uint8Array>): Bytes => new InMemory(chunks)
 
 /** Joins chunks into one array; a single chunk is returned as it is. */
 export const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {

@@ -38,10 +38,7 @@ export class CopyUpload extends Context.Service<
      */
     readonly run: (file: ManagedFile, account: string) => Effect.Effect<Replica, AccountFailure | StorageError>
     /** Sees a copy through that is recorded as one that the provider is processing. */
-    readonly resume: (
-      file: ManagedFile,
-      replica: Replica
-    ) => Effect.Effect<Replica, AccountFailure | StorageError>
+    readonly resume: (file: ManagedFile, replica: Replica) => Effect.Effect<Replica, AccountFailure | StorageError>
   }
 >()("@omnifile/core/CopyUpload") {}
 
@@ -151,8 +148,7 @@ const make = Effect.gen(function* () {
       const error = outcome.failure
       if (error instanceof StorageError) return yield* error
       if (error.maybeAccepted) loose.unanswered = [...loose.unanswered, lost]
-      const again =
-        error.maybeAccepted && tries < account.policy.attempts && (yield* mayRepeat(target, file, lost))
+      const again = error.maybeAccepted && tries < account.policy.attempts && (yield* mayRepeat(target, file, lost))
       if (!again) return yield* Effect.fail(failure(account.id, error.summary, isTimeout(error)))
     }
   })
@@ -230,8 +226,7 @@ const make = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     const account = target.account.id
     const { calling, copy, unanswered } = loose
-    const cut =
-      calling === null ? [] : [new LostUpload({ account, remoteId: null, startedAt: calling, endedAt: now })]
+    const cut = calling === null ? [] : [new LostUpload({ account, remoteId: null, startedAt: calling, endedAt: now })]
     const lost = [...unanswered, ...cut, ...(copy === null ? [] : [copy])]
     const row = yield* registry
       .modifyFile(file.key, (current) => CopyRecord.failed(current, account, instance.id, message, lost, now))
@@ -289,9 +284,7 @@ const make = Effect.gen(function* () {
         yield* instance.hold(uploadOf(file.key, account))
         const loose: Loose = { calling: null, copy: null, unanswered: [] }
         return yield* use(target, permit, loose).pipe(
-          Effect.onExit((exit) =>
-            Exit.isSuccess(exit) ? Effect.void : conclude(target, file, messageOf(exit), loose)
-          )
+          Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : conclude(target, file, messageOf(exit), loose)))
         )
       })
     )
@@ -329,8 +322,5 @@ const make = Effect.gen(function* () {
   })
 })
 
-export const layer: Layer.Layer<
-  CopyUpload,
-  never,
-  BlobStore | Catalog | Instance | LostUploads | Registry | Upstream
-> = Layer.effect(CopyUpload, make)
+export const layer: Layer.Layer<CopyUpload, never, BlobStore | Catalog | Instance | LostUploads | Registry | Upstream> =
+  Layer.effect(CopyUpload, make)

@@ -95,8 +95,7 @@ const make = Effect.gen(function* () {
     accounts: ReadonlyArray<string>
   ) {
     const now = yield* Clock.currentTimeMillis
-    const change = (row: ManagedFile) =>
-      row.state === "receiving" ? begun(row, operation, accounts, now) : undefined
+    const change = (row: ManagedFile) => (row.state === "receiving" ? begun(row, operation, accounts, now) : undefined)
     if (operation.idempotencyKey !== null) {
       const made = yield* idempotency.claim(principal, operation, operation.idempotencyKey, change)
       if (made !== null) return made

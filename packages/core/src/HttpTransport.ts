@@ -13,12 +13,14 @@ export interface StreamBody {
   readonly length: number
 }
 
+export type RequestBody = Uint8Array | StreamBody
+
 /** Times in milliseconds. */
 export interface TransportRequest {
   readonly method: "GET" | "POST" | "DELETE"
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body: Uint8Array | StreamBody | null
+  readonly body: RequestBody | null
   readonly connectTimeout: number
   readonly headersTimeout: number
   readonly idleTimeout: number

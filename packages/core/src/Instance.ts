@@ -44,7 +44,7 @@ const make = Effect.gen(function* () {
   })
   yield* beat
   yield* Effect.forever(
-    Effect.sleep(Duration.millis(instanceTtl / 3)).pipe(
+    Effect.sleep(Duration.millis(Math.floor(instanceTtl / 3))).pipe(
       Effect.andThen(beat),
       Effect.catch((error) => Effect.logWarning("The heartbeat could not be written", error))
     )

@@ -290,6 +290,27 @@ export interface Edit {
   readonly value: string
 }
 
+interface Token {
+  readonly start: number
+  readonly end: number
+  readonly text: string
+}
+
+/** The edits in order, as they will be written. */
+const tokensOf = (bytes: Uint8Array, edits: ReadonlyArray<Edit>): ReadonlyArray<Token> => {
+  const tokens = edits
+    .map(({ start, end, value }) => ({ start, end, text: JSON.stringify(value) }))
+    .sort((a, b) => a.start - b.start)
+  let kept = 0
+  for (const { start, end } of tokens) {
+    if (!(start >= kept && end >= start && end <= bytes.length)) {
+      throw new RangeError(`The edit of bytes ${start} to ${end} overlaps another or is out of bounds.`)
+    }
+    kept = end
+  }
+  return tokens
+}
+
 /**
  * Replaces values by strings, which are written as JSON.stringify does; all other bytes stay as they are. Without edits
  * the result is `bytes` itself, otherwise a copy. Edits may come in any order. Edits that overlap or are out of bounds
@@ -297,21 +318,11 @@ export interface Edit {
  */
 export const splice = (bytes: Uint8Array, edits: ReadonlyArray<Edit>): Uint8Array => {
   if (edits.length === 0) return bytes
-  let kept = 0
-  let length = bytes.length
-  const tokens = edits
-    .map(({ start, end, value }) => ({ start, end, text: JSON.stringify(value) }))
-    .sort((a, b) => a.start - b.start)
-  for (const { start, end, text } of tokens) {
-    if (!(start >= kept && end >= start && end <= bytes.length)) {
-      throw new RangeError(`The edit of bytes ${start} to ${end} overlaps another or is out of bounds.`)
-    }
-    length += utf8Length(text) - (end - start)
-    kept = end
-  }
-  const result = new Uint8Array(length)
+  const tokens = tokensOf(bytes, edits)
+  const grown = tokens.reduce((sum, { end, start, text }) => sum + utf8Length(text) - (end - start), 0)
+  const result = new Uint8Array(bytes.length + grown)
   let at = 0
-  kept = 0
+  let kept = 0
   for (const { start, end, text } of tokens) {
     result.set(bytes.subarray(kept, start), at)
     at += start - kept
@@ -320,6 +331,18 @@ export const splice = (bytes: Uint8Array, edits: ReadonlyArray<Edit>): Uint8Arra
   }
   result.set(bytes.subarray(kept), at)
   return result
+}
+
+/** The same in pieces, of which those that stay as they are share the memory of `bytes`: for large documents. */
+export const splicePieces = (bytes: Uint8Array, edits: ReadonlyArray<Edit>): ReadonlyArray<Uint8Array> => {
+  const pieces: Array<Uint8Array> = []
+  let kept = 0
+  for (const { start, end, text } of tokensOf(bytes, edits)) {
+    pieces.push(bytes.subarray(kept, start), encoder.encode(text))
+    kept = end
+  }
+  pieces.push(bytes.subarray(kept))
+  return pieces
 }
 
 /** The bytes of a well-formed string in UTF-8, counted because making them only to learn this costs more. */

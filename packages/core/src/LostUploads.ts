@@ -151,9 +151,7 @@ const make = Effect.gen(function* () {
       const target = catalog.accounts.get(lost.account)
       if (target === undefined) return lost.remoteId === null
       if (lost.remoteId !== null) return yield* Effect.as(inTime(target)(remove(target, lost.remoteId)), true)
-      return now < lost.endedAt + listingDelay
-        ? false
-        : yield* inTime(target)(settleUnknown(target, file, lost))
+      return now < lost.endedAt + listingDelay ? false : yield* inTime(target)(settleUnknown(target, file, lost))
     })
   })
 })

@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
 import { Catalog } from "./Catalog.ts"
@@ -59,9 +60,7 @@ const make = Effect.gen(function* () {
       )
       return
     }
-    yield* Effect.logInfo("An upload that was left unfinished is undone").pipe(
-      Effect.annotateLogs({ file: file.key })
-    )
+    yield* Effect.logInfo("An upload that was left unfinished is undone").pipe(Effect.annotateLogs({ file: file.key }))
     yield* removal.discardUnless(file.key, ({ state }) => state !== "receiving" && state !== "creating")
   })
 
@@ -140,10 +139,14 @@ const make = Effect.gen(function* () {
     }
   }
 
+  /** What a crash left is undone at once; all other work waits for its turn. */
+  const inTurn = ({ state }: ManagedFile) =>
+    state === "receiving" || state === "creating" ? identity : Semaphore.withPermit(permits)
+
   const attend = (file: ManagedFile) =>
     Clock.currentTimeMillis.pipe(
       Effect.flatMap((now) => handle(file, now)),
-      Semaphore.withPermit(permits),
+      inTurn(file),
       Effect.catchCause((cause) => Effect.logWarning("Background work will be tried again", cause)),
       Effect.ensuring(Effect.sync(() => busy.delete(file.key)))
     )

@@ -192,7 +192,11 @@ export const make = Effect.gen(function* () {
   })
 
   /** If copies have become stale, the same deployment is tried again with new ones. */
-  const afterRejection = Effect.fnUntraced(function* (call: ModelCall, { account }: Deployment, refused: ProviderError) {
+  const afterRejection = Effect.fnUntraced(function* (
+    call: ModelCall,
+    { account }: Deployment,
+    refused: ProviderError
+  ) {
     const attempt = attempts.get(call) ?? firstAttempt
     const error = translate(attempt.copies, refused)
     const renewed = yield* renewedRows(call, account, attempt).pipe(

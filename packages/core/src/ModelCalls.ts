@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import type { Deployment } from "./Account.ts"
+import * as Bytes from "./Bytes.ts"
 import {
   AccountFailure,
   type CallError,
@@ -19,8 +20,8 @@ import {
 import { Catalog } from "./Catalog.ts"
 import { Deployments } from "./Deployments.ts"
 import { type Candidate, type DeploymentRequest, type FailureAction, Hooks, type ModelCall, stepsOf } from "./Hooks.ts"
-import type { TransportResponse } from "./HttpTransport.ts"
-import { splice } from "./JsonScan.ts"
+import type { RequestBody, TransportResponse } from "./HttpTransport.ts"
+import { type Edit, splice, splicePieces } from "./JsonScan.ts"
 import { ProviderError } from "./ProviderError.ts"
 import { Upstream } from "./Upstream.ts"
 
@@ -75,7 +76,7 @@ const make = Effect.gen(function* () {
     const ended = deployments.begin(deployment)
     yield* Scope.addFinalizer(yield* Effect.scope, Effect.sync(ended))
     const response = yield* upstream
-      .send(target, target.provider.chatCompletion(splice(body, request.edits)))
+      .send(target, target.provider.chatCompletion(edited(body, request.edits)))
       .pipe(Effect.tapError(() => Effect.sync(ended)))
     deployments.succeeded(deployment)
     return { deployment, response }
@@ -130,6 +131,18 @@ const make = Effect.gen(function* () {
 
   return ModelCalls.of({ serve })
 })
+
+/** From this length on a body is sent in pieces: copying it would cost more than sending it so. In bytes. */
+const sentInPieces = 32 * 1024
+
+const edited = (body: Uint8Array, edits: ReadonlyArray<Edit>): RequestBody => {
+  if (edits.length === 0 || body.byteLength < sentInPieces) return splice(body, edits)
+  const pieces = splicePieces(body, edits)
+  return {
+    bytes: Bytes.fromArray(...pieces),
+    length: pieces.reduce((length, piece) => length + piece.byteLength, 0)
+  }
+}
 
 const accountFailure = (failure: AccountFailure | ProviderError): AccountFailure =>
   failure instanceof AccountFailure

@@ -5,7 +5,7 @@
 import type * as Result from "effect/Result"
 import type { Account } from "./Account.ts"
 import type { Bytes } from "./Bytes.ts"
-import type { StreamBody } from "./HttpTransport.ts"
+import type { RequestBody } from "./HttpTransport.ts"
 import type { Purpose } from "./ManagedFile.ts"
 
 /** One request, relative to the account's base URL. */
@@ -15,7 +15,7 @@ export interface ProviderCall {
   readonly method: "GET" | "POST" | "DELETE"
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body: Uint8Array | StreamBody | null
+  readonly body: RequestBody | null
   /** Whether doing it twice is the same as doing it once. */
   readonly idempotent: boolean
 }
@@ -81,6 +81,6 @@ export interface Provider {
   readonly authorize: (account: Account) => Readonly<Record<string, string>>
   readonly files: FileProtocol
   /** A chat completion in OpenAI's wire format. */
-  readonly chatCompletion: (body: Uint8Array) => ProviderCall
+  readonly chatCompletion: (body: RequestBody) => ProviderCall
   readonly decodeRefusal: (body: unknown) => Refusal | null
 }

@@ -303,9 +303,7 @@ const make = Effect.gen(function* () {
       const found = yield* freshFile(record.file)
       const after = found === undefined ? undefined : change(found.value)
       if (found === undefined || after === undefined) return "Refused"
-      const committed = yield* orFalse(
-        commit([idempotencyChange(replaces, record), fileChange(found.version, after)])
-      )
+      const committed = yield* orFalse(commit([idempotencyChange(replaces, record), fileChange(found.version, after)]))
       return committed ? "Claimed" : "Contended"
     }),
     removeIdempotency: (key, version) =>

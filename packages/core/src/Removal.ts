@@ -42,7 +42,7 @@ export class Removal extends Context.Service<
 export const backoff = (attempts: number): number => Math.min(300_000, 1_000 * 2 ** Math.min(attempts, 20))
 
 /** A provider that does not answer a deletion for this long is asked again later. */
-const deletionTimeout = Duration.seconds(30)
+const deletionTimeout = Duration.seconds(10)
 
 /** How long the end of a failed create waits until everything is undone. */
 const discardPatience = Duration.seconds(5)
@@ -92,14 +92,12 @@ const make = Effect.gen(function* () {
   })
 
   const settle = (file: ManagedFile, lost: LostUpload, now: number) =>
-    lostUploads
-      .settle(file, lost, now)
-      .pipe(
-        Effect.map((settled) => (settled ? "settled" : "open")),
-        Effect.catch((error) =>
-          Effect.as(Effect.logWarning("A lost upload could not be dealt with", error), "failed" as const)
-        )
+    lostUploads.settle(file, lost, now).pipe(
+      Effect.map((settled) => (settled ? "settled" : "open")),
+      Effect.catch((error) =>
+        Effect.as(Effect.logWarning("A lost upload could not be dealt with", error), "failed" as const)
       )
+    )
 
   const removeContent = (key: string) =>
     blobs.remove(key).pipe(

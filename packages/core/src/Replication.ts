@@ -57,8 +57,7 @@ const make = Effect.gen(function* () {
     const seen = yield* registry.file(key)
     const busy = seen === undefined ? undefined : findReplica(seen, account)
     const holder = busy?.state === "pending" ? busy.instance : null
-    const held =
-      holder !== null && holder !== instance.id && (yield* instance.mayBeAt(holder, uploadOf(key, account)))
+    const held = holder !== null && holder !== instance.id && (yield* instance.mayBeAt(holder, uploadOf(key, account)))
     return yield* registry.modifyFile(key, (current) => {
       const replica = findReplica(current, account)
       if (current.state !== "ready" || replica?.state === "processing") return undefined

@@ -188,7 +188,7 @@ const make = Effect.gen(function* () {
   const pause = Effect.fnUntraced(function* (tries: number, error: ProviderError.ProviderError) {
     const jitter = yield* Random.next
     const own = Math.min(longestPause, jitter * 250 * 2 ** tries)
-    yield* Effect.sleep(Duration.millis(Math.max(askedPause(error), own)))
+    yield* Effect.sleep(Duration.millis(Math.ceil(Math.max(askedPause(error), own))))
   })
 
   const request: Upstream["Service"]["request"] = Effect.fnUntraced(function* <A, E, R>(

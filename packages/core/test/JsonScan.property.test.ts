@@ -276,6 +276,14 @@ describe("splice", () => {
     assert.strictEqual(JsonScan.splice(bytes, []), bytes)
   })
 
+  it("makes the same of pieces", () => {
+    const bytes = encode('{"a": "b", "c": "d"}')
+    const edits = [edit(16, 19, "longer"), edit(6, 9, "")]
+    const pieces = JsonScan.splicePieces(bytes, edits)
+    assert.strictEqual(pieces.map(decode).join(""), decode(JsonScan.splice(bytes, edits)))
+    assert.strictEqual(pieces[0]?.buffer, bytes.buffer)
+  })
+
   it("writes strings as JSON.stringify does, in place of longer and shorter tokens", () => {
     assert.strictEqual(
       spliced(`["a", "bc"]`, edit(1, 4, 'x"\n'), edit(6, 10, "é€😀\ud800")),

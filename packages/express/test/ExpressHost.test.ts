@@ -1,9 +1,9 @@
 import type { Gateway } from "@omnifile/node/Gateway"
+import * as Open from "@omnifile/node/Open"
 import * as HostSuite from "@omnifile/testkit/HostSuite"
 import compression from "compression"
 import express, { type RequestHandler } from "express"
 import { omnifile } from "../src/index.ts"
-import { build } from "./build.ts"
 
 /** An application with a page of its own behind the gateway. */
 const serve =
@@ -18,11 +18,11 @@ const serve =
 
 const unknownRoutes = { status: 404, text: "Express has no such page" }
 
-HostSuite.suite("Express", { build, serve: serve(""), unknownRoutes })
-HostSuite.suite("Express, below a prefix", { build, serve: serve("/llm"), unknownRoutes })
+HostSuite.suite("Express", { build: Open.open, serve: serve(""), unknownRoutes })
+HostSuite.suite("Express, below a prefix", { build: Open.open, serve: serve("/llm"), unknownRoutes })
 HostSuite.suite("Express, behind body parsers", {
-  build,
+  build: Open.open,
   serve: serve("", express.json(), express.urlencoded({ extended: true }), express.text()),
   unknownRoutes
 })
-HostSuite.suite("Express, behind compression", { build, serve: serve("/llm", compression()), unknownRoutes })
+HostSuite.suite("Express, behind compression", { build: Open.open, serve: serve("/llm", compression()), unknownRoutes })

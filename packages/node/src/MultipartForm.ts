@@ -12,7 +12,8 @@ import * as Fiber from "effect/Fiber"
 import type { Readable } from "node:stream"
 import * as PartHeaders from "./PartHeaders.ts"
 
-const headerLimits = { maxHeaderPairs: 32, maxHeaderSize: 16 * 1024 }
+/** Dicer drops what is beyond its limits without a word, so it is let read more than is accepted. */
+const parserLimits = { maxHeaderPairs: PartHeaders.maxCount + 1, maxHeaderSize: 4 * PartHeaders.maxSize }
 
 const boundaryOf = (contentType: string): string | undefined => {
   const match = /;\s*boundary=(?:"([^"]{1,70})"|([^\s";,]{1,70}))/i.exec(contentType)
@@ -49,14 +50,16 @@ export const read = Effect.fnUntraced(function* <A, R>(
   const context = yield* Effect.context<R>()
   const ended = yield* Deferred.make<void, CallError>()
   const fields = new Map<string, Array<string>>()
-  const parser = new Dicer({ boundary, ...headerLimits })
+  const parser = new Dicer({ boundary, ...parserLimits })
   let file: OpenFile<A> | null = null
   let filePart: Readable | null = null
   let fieldCount = 0
   let openParts = 0
+  let awaitsHeader = false
   let finished = false
 
   const fail = (error: CallError): void => void Deferred.doneUnsafe(ended, Effect.fail(error))
+  const malformed = (): void => fail(invalid("The multipart body is malformed, or ends before its closing boundary."))
   const settle = (): void => {
     if (finished && openParts === 0) Deferred.doneUnsafe(ended, Effect.void)
   }
@@ -93,6 +96,9 @@ export const read = Effect.fnUntraced(function* <A, R>(
   }
 
   parser.on("part", (part) => {
+    // A part whose header did not end has neither a header nor an end.
+    if (awaitsHeader) return malformed()
+    awaitsHeader = true
     openParts++
     part.on("error", ignore)
     part.once("close", () => {
@@ -100,7 +106,11 @@ export const read = Effect.fnUntraced(function* <A, R>(
       settle()
     })
     part.on("header", (header) => {
+      awaitsHeader = false
       const headers = PartHeaders.parse(header as Readonly<Record<string, ReadonlyArray<string>>>)
+      if (headers === null) {
+        return fail(new TooLarge({ message: "The header of a part of the form is too long.", param: null }))
+      }
       if (headers.name === null) return fail(invalid("A part of the form has no name."))
       if (headers.filename !== null && headers.name !== "file") {
         return fail(invalid(`The part \`${shown(headers.name)}\` must not be a file.`, shown(headers.name)))
@@ -110,8 +120,9 @@ export const read = Effect.fnUntraced(function* <A, R>(
       openField(part, headers.name)
     })
   })
-  parser.on("error", () => fail(invalid("The multipart body is malformed, or ends before its closing boundary.")))
+  parser.on("error", malformed)
   parser.on("finish", () => {
+    if (awaitsHeader) return malformed()
     finished = true
     settle()
   })

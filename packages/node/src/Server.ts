@@ -1,6 +1,7 @@
 /** A listening HTTP server around a gateway, and its orderly end. */
 import { once } from "node:events"
 import { createServer, type RequestListener, type Server as HttpServer } from "node:http"
+import * as Connections from "./Connections.ts"
 import type { Gateway } from "./Gateway.ts"
 
 export interface ServeOptions {
@@ -37,13 +38,14 @@ export const serve = async (options: ServeOptions): Promise<Server> => {
   const listener: RequestListener = options.listener ?? ((request, response) => void gateway.node(request, response))
   // A large upload may take longer than Node's five minutes for a whole request.
   const server = createServer({ requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 65_000 }, listener)
+  const connections = Connections.watch(server)
   server.listen(port, host)
   await once(server, "listening")
 
   const end = async (): Promise<void> => {
     const closed = once(server, "close")
     server.close()
-    server.closeIdleConnections()
+    connections.finish()
     const timer = setTimeout(() => server.closeAllConnections(), shutdownTimeout)
     await closed
     clearTimeout(timer)

@@ -53,6 +53,12 @@ class AnswerStream extends Readable {
   }
 }
 
+/** undici takes any iterable of chunks; its types know of streams only. */
+const readableOf = (bytes: Bytes.Bytes): Readable =>
+  bytes instanceof Bytes.InMemory
+    ? (bytes.chunks as unknown as Readable)
+    : Readable.from(bytes, { objectMode: false })
+
 type Settle = (outcome: Effect.Effect<TransportResponse, TransportError>) => void
 
 const nothing = (): void => {}
@@ -168,7 +174,7 @@ const make = Effect.gen(function* () {
           method,
           path: url.slice(slash),
           headers: streamed ? { ...headers, "content-length": String(body.length) } : headers,
-          body: streamed ? Readable.from(body.bytes, { objectMode: false }) : body,
+          body: streamed ? readableOf(body.bytes) : body,
           headersTimeout: request.headersTimeout,
           bodyTimeout: request.idleTimeout
         },

@@ -4,7 +4,7 @@
  *
  * ```ts
  * HostSuite.suite("koa below a prefix", {
- *   build: (installation) => Gateway.make(Assembly.layer(installation)),
+ *   build: Open.open,
  *   serve: (gateway) => HostSuite.listen(new Koa().use(mount("/llm", omnifile(gateway))).callback(), "/llm"),
  *   unknownRoutes: { status: 404, text: "Not Found" }
  * })
@@ -38,7 +38,8 @@ export interface HostOptions<
 
 /** Serves a listener of `node:http` on a free port. `prefix` is where in it the API is mounted, such as `/llm`. */
 export const listen = async (listener: RequestListener, prefix = ""): Promise<RunningHost.Host> => {
-  const server = createServer(listener)
+  // Longer than a client keeps a connection, so that none is used again while it is being closed.
+  const server = createServer({ keepAliveTimeout: 65_000 }, listener)
   server.listen(0, "127.0.0.1")
   await once(server, "listening")
   const address = server.address()

@@ -31,6 +31,12 @@ const pathId = Effect.map(HttpRouter.params, ({ id = "" }) => id)
 
 const etagOf = (file: ManagedFile): string => `"${file.sha256}"`
 
+/**
+ * Content may be kept by its own client, which asks whether it is still there. On the way nobody may compress it:
+ * length and ranges are those of the content as it is.
+ */
+const cacheControl = "private, no-cache, no-transform"
+
 const contentResponse = ({ bytes, file, range }: Content): HttpServerResponse.HttpServerResponse => {
   const length = range === null ? file.bytes : range.length
   const headers: Record<string, string> = {
@@ -40,6 +46,7 @@ const contentResponse = ({ bytes, file, range }: Content): HttpServerResponse.Ht
     // The content is a client's: a browser must not take it for something that it may run.
     "x-content-type-options": "nosniff",
     "accept-ranges": file.kept ? "bytes" : "none",
+    "cache-control": cacheControl,
     etag: etagOf(file)
   }
   if (range !== null) {
@@ -136,7 +143,7 @@ export const layer = HttpRouter.use(
           const answer = yield* pipeline.run({ id, principal, operation })
           const etag = etagOf(answer.content.file)
           if (isNotModified(headers["if-none-match"], etag)) {
-            return HttpServerResponse.empty({ status: 304, headers: { etag } })
+            return HttpServerResponse.empty({ status: 304, headers: { etag, "cache-control": cacheControl } })
           }
           return contentResponse(answer.content)
         })

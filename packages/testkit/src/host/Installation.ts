@@ -5,23 +5,37 @@ import type { BlobStore } from "@omnifile/core/BlobStore"
 import type { Hook } from "@omnifile/core/Hooks"
 import type { RegistryBackend } from "@omnifile/core/RegistryBackend"
 import type { FileSettings } from "@omnifile/core/Settings"
-import type { Secrets } from "@omnifile/core/UnifiedId"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as OpenAIEmulator from "../OpenAIEmulator.ts"
 import type { WatchedStorage } from "./WatchedStorage.ts"
 
-/** All that a gateway needs to be told. Its accounts speak the protocol of the provider `openai`. */
+/** All that a gateway needs to be told, in the shape that `Open.open` of `@omnifile/node` takes. */
 export interface Installation {
-  readonly accounts: ReadonlyArray<Account>
-  readonly deployments: ReadonlyArray<Deployment>
-  readonly keys: ReadonlyArray<ApiKey>
-  readonly secrets: Secrets
-  readonly settings: Partial<FileSettings>
+  readonly configuration: {
+    /** They speak the protocol of the provider `openai`. */
+    readonly accounts: ReadonlyArray<Account>
+    readonly deployments: ReadonlyArray<Deployment>
+    readonly keys: ReadonlyArray<ApiKey>
+    readonly files: Partial<FileSettings>
+    readonly secret: { readonly current: Redacted.Redacted<string>; readonly previous: ReadonlyArray<never> }
+    /** `storage` below stands in the place of this. */
+    readonly storage: {
+      readonly registry: { readonly _tag: "Memory" }
+      readonly cache: "memory"
+      readonly content: { readonly _tag: "Memory" }
+    }
+    readonly server: {
+      readonly host: string
+      readonly port: number
+      readonly maxBodySize: number
+      readonly shutdownTimeout: number
+      readonly log: { readonly format: "json"; readonly level: "None" }
+    }
+  }
   readonly hooks: ReadonlyArray<Hook>
-  readonly blobs: Layer.Layer<BlobStore>
-  readonly registry: Layer.Layer<RegistryBackend>
+  readonly storage: Layer.Layer<BlobStore | RegistryBackend>
 }
 
 export const key = "sk-host-suite"
@@ -56,34 +70,43 @@ export const startEmulator = (): Promise<OpenAIEmulator.Emulator> =>
 export const make = (
   emulator: OpenAIEmulator.Emulator,
   storage: WatchedStorage,
-  settings: Partial<FileSettings> = {}
+  files: Partial<FileSettings> = {}
 ): Installation => ({
-  accounts: accounts.map(
-    (id) =>
-      new Account({
-        id,
-        provider: "openai",
-        baseUrl: emulator.baseUrl,
-        apiKey: Redacted.make(`sk-${id}`),
-        headers: {},
-        exclusive: false,
-        policy: defaultPolicy
-      })
-  ),
-  deployments: accounts.map(
-    (account) =>
-      new Deployment({
-        id: `on-${account}`,
-        account,
-        modelName: modelOf(account),
-        model: `provider-${account}`,
-        weight: 1
-      })
-  ),
-  keys: [{ key: Redacted.make(key), role: "user", user: "alice", team: null, models: ["*"] }],
-  secrets: { current: Redacted.make("a secret of the host suite") },
-  settings,
+  configuration: {
+    accounts: accounts.map(
+      (id) =>
+        new Account({
+          id,
+          provider: "openai",
+          baseUrl: emulator.baseUrl,
+          apiKey: Redacted.make(`sk-${id}`),
+          headers: {},
+          exclusive: false,
+          policy: defaultPolicy
+        })
+    ),
+    deployments: accounts.map(
+      (account) =>
+        new Deployment({
+          id: `on-${account}`,
+          account,
+          modelName: modelOf(account),
+          model: `provider-${account}`,
+          weight: 1
+        })
+    ),
+    keys: [{ key: Redacted.make(key), role: "user", user: "alice", team: null, models: ["*"] }],
+    files,
+    secret: { current: Redacted.make("a secret of the host suite"), previous: [] },
+    storage: { registry: { _tag: "Memory" }, cache: "memory", content: { _tag: "Memory" } },
+    server: {
+      host: "127.0.0.1",
+      port: 0,
+      maxBodySize: 64 * 1024 * 1024,
+      shutdownTimeout: 1_000,
+      log: { format: "json", level: "None" }
+    }
+  },
   hooks: [broken],
-  blobs: storage.blobs,
-  registry: storage.registry
+  storage: storage.layer
 })

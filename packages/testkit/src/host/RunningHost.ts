@@ -16,7 +16,7 @@ export interface Host {
 }
 
 export interface Adapter<Gateway extends { readonly close: () => Promise<void> }> {
-  /** Builds a gateway, without logs. */
+  /** Builds a gateway, such as by `Open.open` of `@omnifile/node`. */
   readonly build: (installation: Installation.Installation) => Promise<Gateway>
   /** Serves it on a free port of 127.0.0.1. */
   readonly serve: (gateway: Gateway) => Promise<Host>

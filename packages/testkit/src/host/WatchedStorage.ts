@@ -10,8 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 export interface WatchedStorage {
-  readonly blobs: Layer.Layer<BlobStore.BlobStore>
-  readonly registry: Layer.Layer<RegistryBackend.RegistryBackend>
+  readonly layer: Layer.Layer<BlobStore.BlobStore | RegistryBackend.RegistryBackend>
   /** What there is, as sorted text: `file <key> <state>` for each row, `blob <key>` for each content. */
   readonly contents: () => ReadonlyArray<string>
   /** Bytes taken from senders since the start. */
@@ -161,8 +160,10 @@ export const make = (): WatchedStorage => {
   })
 
   return {
-    blobs: Layer.succeed(BlobStore.BlobStore, BlobStore.make(backend)),
-    registry: Layer.succeed(RegistryBackend.RegistryBackend, registry),
+    layer: Layer.mergeAll(
+      Layer.succeed(BlobStore.BlobStore, BlobStore.make(backend)),
+      Layer.succeed(RegistryBackend.RegistryBackend, registry)
+    ),
     contents,
     received: () => received,
     served: () => served,

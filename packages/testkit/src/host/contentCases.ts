@@ -20,6 +20,7 @@ const wholeContent = (host: () => RunningHost): void => {
     assert.isUndefined(headers["content-encoding"])
     assert.strictEqual(headers["etag"], `"${createHash("sha256").update(content).digest("hex")}"`)
     assert.strictEqual(headers["accept-ranges"], "bytes")
+    assert.strictEqual(headers["cache-control"], "private, no-cache, no-transform")
     assert.strictEqual(headers["x-content-type-options"], "nosniff")
     assert.match(String(headers["content-disposition"]), /^attachment; filename="[ -~]*"; filename\*=UTF-8''n%C3%A4me/)
     assert.match(String(headers["x-request-id"]), /./)

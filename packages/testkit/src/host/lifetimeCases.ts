@@ -72,7 +72,8 @@ const several = (host: () => RunningHost, start: Start): void => {
       await other.closeGateway()
 
       await hungUp(other, entry)
-      await Promise.all([ended, cut])
+      assert.propertyVal(await ended, "status", 503)
+      await cut
       assert.strictEqual(fault.hits(), 1)
     } finally {
       await other.stop()
@@ -90,18 +91,22 @@ const refusesWithoutBreaking = async (host: RunningHost): Promise<void> => {
 
   const connection = await RawConnection.open(host.url)
   const { host: authority, pathname } = new URL(host.url)
+  const prefix = pathname.replace(/\/$/, "")
   const head = FormBody.begin(FormBody.field("purpose", "user_data"))
   const opening = Buffer.from(FormBody.opening(FormBody.file("large.bin", "")))
   const closing = Buffer.from(`\r\n${FormBody.closing}`)
   const length = head.length + opening.length + 24 * MiB + closing.length
   await connection.send(
-    `POST ${pathname.replace(/\/$/, "")}/v1/files HTTP/1.1\r\nhost: ${authority}\r\nauthorization: Bearer ${key}\r\n` +
+    `POST ${prefix}/v1/files HTTP/1.1\r\nhost: ${authority}\r\nauthorization: Bearer ${key}\r\n` +
       `content-type: ${FormBody.contentType}\r\ncontent-length: ${length}\r\n\r\n`
   )
   for (const piece of [head, opening]) await connection.send(piece)
   for await (const piece of zeros(24 * MiB)) await connection.send(piece)
   await connection.send(closing)
   assert.strictEqual((await connection.response()).status, 413)
+  // The host has read it all, so the connection is as good as before.
+  await connection.send(`GET ${prefix}/health/live HTTP/1.1\r\nhost: ${authority}\r\n\r\n`)
+  assert.strictEqual((await connection.response()).status, 200)
   connection.hangUp()
   await host.storage.until(() => host.storage.contents().length === 0)
 }

@@ -1,3 +1,4 @@
+/** Where servers listen. */
 import { once } from "node:events"
 import type { Server } from "node:net"
 

@@ -4,7 +4,7 @@ import { authorization, models } from "../servers/Installation.ts"
 export const get = (path: string): Uint8Array =>
   Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: ${authorization}\r\naccept: */*\r\n\r\n`)
 
-export const postJson = (path: string, body: string): Uint8Array =>
+const postJson = (path: string, body: string): Uint8Array =>
   Buffer.from(
     `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: ${authorization}\r\naccept: application/json\r\n` +
       `user-agent: benchmark\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`

@@ -2,6 +2,7 @@
 import { type Bench, startGateway, startPassthrough } from "../harness/Bench.ts"
 import type { Child } from "../harness/Child.ts"
 import type { Subject } from "../harness/ClosedLoop.ts"
+import type { GatewayOptions } from "../servers/gateway.ts"
 import { authorization, models } from "../servers/Installation.ts"
 
 /** A server, and the IDs that it knows three files by. */
@@ -11,7 +12,9 @@ export interface Target {
   readonly files: ReadonlyArray<string>
 }
 
-const hosts = ["standalone", "koa", "express"] as const
+type Host = GatewayOptions["host"]
+
+const allHosts: ReadonlyArray<Host> = ["standalone", "koa", "express"]
 
 const uploadFiles = async ({ load }: Bench, server: Child): Promise<ReadonlyArray<string>> => {
   const files: Array<string> = []
@@ -24,7 +27,10 @@ const uploadFiles = async ({ load }: Bench, server: Child): Promise<ReadonlyArra
 }
 
 /** The pass-through proxy, and omnifile alone and in the frameworks. */
-export const startTargets = async (bench: Bench): Promise<ReadonlyArray<Target>> => {
+export const startTargets = async (
+  bench: Bench,
+  hosts: ReadonlyArray<Host> = allHosts
+): Promise<ReadonlyArray<Target>> => {
   const gateways: Array<Target> = []
   for (const host of hosts) {
     const server = await startGateway(bench, host)

@@ -1,0 +1,165 @@
+/** Moments at which a kill hurts most. Several can come at once: each has accounts and a file of its own. */
+import * as RawConnection from "@omnifile/testkit/host/RawConnection"
+import type { Emulator } from "@omnifile/testkit/OpenAIEmulator"
+import type OpenAI from "openai"
+import { assert } from "vitest"
+import { eventually } from "./eventually.ts"
+import { filesIn, type Installation } from "./Installation.ts"
+import type { Ledger } from "./Ledger.ts"
+import * as Random from "./Random.ts"
+import type { ServerProcess } from "./ServerProcess.ts"
+
+export interface Scene {
+  readonly installation: Installation
+  readonly emulator: Emulator
+  readonly server: ServerProcess
+  readonly client: OpenAI
+  readonly ledger: Ledger
+}
+
+export interface Moment {
+  /** Names the file, and begins the names of the accounts. */
+  readonly name: string
+  /** Resolves when the moment has come. It then lasts for as long as nobody acts. */
+  readonly reach: (scene: Scene) => Promise<void>
+  /** What holds beside the ledger when all is settled, on the server that was started again. */
+  readonly afterwards?: (scene: Scene) => Promise<void>
+}
+
+const content = Random.make(11).bytes(400_000)
+
+/** Slow enough to be killed, with a content of that size. */
+const slow = { slowBytesPerSecond: 20_000 }
+
+const first = (name: string): string => `${name}-first`
+const second = (name: string): string => `${name}-second`
+
+export const accountsOf = ({ name }: Moment): ReadonlyArray<string> => [first(name), second(name)]
+
+const upload = ({ client, ledger }: Scene, name: string, accounts: ReadonlyArray<string>): Promise<void> =>
+  ledger.upload(client, name, content, accounts)
+
+const uploadToBoth = (scene: Scene, name: string): Promise<void> => upload(scene, name, [first(name), second(name)])
+
+const idOf = async ({ client }: Scene, name: string): Promise<string> => {
+  for await (const { filename, id } of client.files.list()) if (filename === name) return id
+  throw new Error(`there is no file ${name}`)
+}
+
+const ask = async (scene: Scene, name: string, model: string): Promise<string> => {
+  const part = { type: "file" as const, file: { file_id: await idOf(scene, name) } }
+  const request = { model, messages: [{ role: "user" as const, content: [part] }] }
+  return (await scene.client.chat.completions.create(request)).choices[0]?.message.content ?? ""
+}
+
+const sendHalf = async ({ installation, server }: Scene): Promise<void> => {
+  const head = [
+    "POST /v1/files HTTP/1.1",
+    "host: localhost",
+    `authorization: Bearer ${installation.keys["alice"]?.key}`,
+    "content-type: multipart/form-data; boundary=cut",
+    "content-length: 10000000"
+  ]
+  const part = '--cut\r\ncontent-disposition: form-data; name="file"; filename="half.bin"\r\n\r\n'
+  const connection = await RawConnection.open(server.url)
+  await connection.send(`${head.join("\r\n")}\r\n\r\n${part}`)
+  await connection.send(Random.make(12).bytes(3_000_000))
+}
+
+export const moments: ReadonlyArray<Moment> = [
+  {
+    name: "client-sends",
+    reach: async (scene) => {
+      await sendHalf(scene)
+      const received = (): boolean =>
+        filesIn(`${scene.installation.data}/blobs`).some((file) => file.content.length > 1_000_000)
+      await eventually(received, { what: "content is on the disk" })
+    }
+  },
+  {
+    name: "provider-reads",
+    reach: async (scene) => {
+      const { emulator } = scene
+      const account = second("provider-reads")
+      emulator.fault({ account, route: "files.create", kind: slow })
+      void uploadToBoth(scene, "provider-reads")
+      await emulator.waitFor((entry) => entry.account === account && entry.bytes > 0)
+    }
+  },
+  {
+    name: "one-has-answered",
+    reach: async (scene) => {
+      const { emulator } = scene
+      const [quick, silent] = [first("one-has-answered"), second("one-has-answered")]
+      emulator.fault({ account: silent, route: "files.create", kind: { hang: true } })
+      void uploadToBoth(scene, "one-has-answered")
+      await emulator.waitFor(({ account, upload: received }) => account === silent && received !== undefined)
+      await emulator.waitFor(({ account, done }) => account === quick && done)
+    }
+  },
+  {
+    name: "taken-back",
+    reach: async (scene) => {
+      const { emulator } = scene
+      const [taking, refusing] = [first("taken-back"), second("taken-back")]
+      emulator.fault({ account: refusing, route: "files.create", kind: { status: 400, delayMs: 200 } })
+      emulator.fault({ account: taking, route: "files.delete", kind: { hang: true } })
+      void uploadToBoth(scene, "taken-back")
+      await emulator.waitFor(({ account, route }) => account === taking && route === "files.delete")
+    }
+  },
+  {
+    name: "deleted",
+    reach: async (scene) => {
+      const { client, emulator, ledger } = scene
+      const account = first("deleted")
+      await uploadToBoth(scene, "deleted")
+      emulator.fault({ account, route: "files.delete", kind: { hang: true } })
+      void ledger.remove(client, "deleted")
+      await emulator.waitFor((entry) => entry.account === account && entry.route === "files.delete")
+    }
+  },
+  {
+    name: "deletion-failed",
+    reach: async (scene) => {
+      const { client, emulator, ledger } = scene
+      const account = first("deletion-failed")
+      await uploadToBoth(scene, "deletion-failed")
+      emulator.fault({ account, route: "files.delete", kind: { status: 500 } })
+      await ledger.remove(client, "deletion-failed")
+      assert.lengthOf(emulator.files(account), 1)
+    }
+  },
+  {
+    name: "on-demand",
+    reach: async (scene) => {
+      const { emulator } = scene
+      const account = second("on-demand")
+      await upload(scene, "on-demand", [first("on-demand")])
+      emulator.fault({ account, route: "files.create", kind: slow })
+      void ask(scene, "on-demand", account).catch(() => {})
+      await emulator.waitFor((entry) => entry.account === account && entry.bytes > 0)
+    },
+    afterwards: async (scene) => {
+      assert.include(await ask(scene, "on-demand", second("on-demand")), "on-demand, 400000 bytes")
+    }
+  },
+  {
+    name: "taken-and-broken-off",
+    reach: async (scene) => {
+      const { emulator } = scene
+      const account = second("taken-and-broken-off")
+      emulator.fault({ account, route: "files.create", kind: { acceptThenCut: true } })
+      emulator.fault({ account, route: "files.list", kind: { hang: true } })
+      void uploadToBoth(scene, "taken-and-broken-off")
+      await eventually(() => emulator.files(account).length === 1, { what: "the provider has taken the file" })
+    }
+  },
+  {
+    name: "untouched",
+    reach: (scene) => uploadToBoth(scene, "untouched"),
+    afterwards: async (scene) => {
+      assert.include(await ask(scene, "untouched", first("untouched")), "untouched, 400000 bytes")
+    }
+  }
+]

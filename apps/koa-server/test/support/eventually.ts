@@ -1,0 +1,23 @@
+/** Waiting for what will be true, without guessing when. */
+import { setTimeout as pause } from "node:timers/promises"
+
+export interface Patience {
+  /** What is waited for, for the message of the failure. */
+  readonly what: string
+  /** Default 10. */
+  readonly seconds?: number | undefined
+}
+
+/** Asks until the answer is neither false nor undefined, and answers it. Rejects when the time is over. */
+export const eventually = async <A>(
+  ask: () => A | false | undefined | Promise<A | false | undefined>,
+  { seconds = 10, what }: Patience
+): Promise<A> => {
+  const deadline = performance.now() + seconds * 1000
+  for (;;) {
+    const answer = await ask()
+    if (answer !== false && answer !== undefined) return answer
+    if (performance.now() > deadline) throw new Error(`in ${seconds} s it was not seen that ${what}`)
+    await pause(20)
+  }
+}

@@ -1,0 +1,86 @@
+/** A protocol with the shape of OpenAI's, as small as a test allows. */
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as MultipartBody from "../../src/MultipartBody.ts"
+import type { Provider, ProviderCall, RemoteFile } from "../../src/Provider.ts"
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null
+
+const text = (value: unknown): string | null => (typeof value === "string" ? value : null)
+const number = (value: unknown): number | null => (typeof value === "number" ? value : null)
+const seconds = (value: unknown): number | null => (typeof value === "number" ? value * 1000 : null)
+
+const states: Readonly<Record<string, RemoteFile["state"]>> = { running: "processing", error: "failed" }
+
+const remoteFile = (body: unknown): RemoteFile | null =>
+  isObject(body) && typeof body["id"] === "string"
+    ? {
+        id: body["id"],
+        filename: text(body["filename"]),
+        bytes: number(body["bytes"]),
+        createdAt: seconds(body["created_at"]),
+        expiresAt: seconds(body["expires_at"]),
+        state: states[String(body["status"])] ?? "ready"
+      }
+    : null
+
+const bodiless = (name: string, method: "GET" | "DELETE", path: string): ProviderCall => ({
+  name,
+  method,
+  path,
+  headers: {},
+  body: null,
+  idempotent: true
+})
+
+export const wire: Provider = {
+  id: "wire",
+  authorize: ({ apiKey }) => ({ authorization: `Bearer ${Redacted.value(apiKey)}` }),
+  files: {
+    maxBytes: 1_000_000,
+    create: (upload) => {
+      const expiry =
+        upload.expiresAfter === null ? [] : [["expires_after[seconds]", String(upload.expiresAfter)] as const]
+      const form = MultipartBody.encode(
+        [["purpose", upload.purpose], ...expiry],
+        { name: "file", ...upload },
+        upload.nonce
+      )
+      return {
+        name: "files.create",
+        method: "POST",
+        path: "/files",
+        headers: { "content-type": form.contentType },
+        body: form.body,
+        idempotent: false
+      }
+    },
+    retrieve: (id) => bodiless("files.retrieve", "GET", `/files/${id}`),
+    content: (id) => bodiless("files.content", "GET", `/files/${id}/content`),
+    remove: (id) => bodiless("files.delete", "DELETE", `/files/${id}`),
+    list: (cursor) => bodiless("files.list", "GET", `/files${cursor === null ? "" : `?after=${cursor}`}`),
+    decodeFile: (body) => {
+      const file = remoteFile(body)
+      return file === null ? Result.fail("no file object") : Result.succeed(file)
+    },
+    decodePage: (body) => {
+      if (!isObject(body) || !Array.isArray(body["data"])) return Result.fail("no list of files")
+      const files = body["data"].flatMap((entry) => remoteFile(entry) ?? [])
+      return Result.succeed({ files, next: body["has_more"] === true ? (files.at(-1)?.id ?? null) : null })
+    }
+  },
+  chatCompletion: (body) => ({
+    name: "chat.completions",
+    method: "POST",
+    path: "/chat/completions",
+    headers: { "content-type": "application/json" },
+    body,
+    idempotent: false
+  }),
+  decodeRefusal: (body) => {
+    if (!isObject(body) || !isObject(body["error"])) return null
+    const { code, message, param, type } = body["error"]
+    return typeof message === "string" ? { message, type: text(type), param: text(param), code: text(code) } : null
+  }
+}
