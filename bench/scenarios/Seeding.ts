@@ -5,16 +5,16 @@ import type { SeedCommands } from "../servers/seed.ts"
 
 export interface Seeded {
   readonly directory: string
-  /** From the oldest to the newest. */
+  /** Of some files, evenly spread from the oldest to the newest. */
   readonly ids: ReadonlyArray<string>
 }
 
-export const seed = async (bench: Bench, count: number): Promise<Seeded> => {
-  bench.say(`seeding ${count.toLocaleString("en")} files`)
+export const seed = async (bench: Bench, files: number, wanted: number): Promise<Seeded> => {
+  bench.say(`seeding ${files.toLocaleString("en")} files`)
   const directory = await bench.makeDirectory()
   const options = { directory, upstreamPort: bench.upstream.port }
   const seeder = await Child.start<SeedCommands>({ module: "servers/seed.ts", options, core: loadCore })
-  const ids = await seeder.ask("seed", count)
+  const ids = await seeder.ask("seed", { files, ids: wanted })
   await seeder.stop()
   return { directory, ids }
 }

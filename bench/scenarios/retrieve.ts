@@ -17,7 +17,7 @@ const cachedFiles = 100
 export const scenario: Scenario = {
   name: "retrieve",
   run: async (bench) => {
-    const { directory, ids } = await seed(bench, uncachedFiles)
+    const { directory, ids } = await seed(bench, uncachedFiles, uncachedFiles)
     const idsFile = join(directory, "ids.json")
     await writeFile(idsFile, JSON.stringify(ids))
     const gateway = await startGateway(bench, "standalone", directory)

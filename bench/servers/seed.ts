@@ -11,9 +11,15 @@ import * as Layer from "effect/Layer"
 import { attach, readOptions } from "../harness/Control.ts"
 import { type Installation, models, openOptions, user } from "./Installation.ts"
 
+export interface SeedAmount {
+  readonly files: number
+  /** How many IDs are wanted, at most. */
+  readonly ids: number
+}
+
 export type SeedCommands = {
-  /** Adds this many files to an empty registry, and answers their IDs from the oldest to the newest. */
-  readonly seed: (count: number) => Promise<ReadonlyArray<string>>
+  /** Adds files to an empty registry, and answers the IDs of some, evenly spread from the oldest to the newest. */
+  readonly seed: (amount: SeedAmount) => Promise<ReadonlyArray<string>>
 }
 
 const installation = readOptions<Installation>()
@@ -66,20 +72,21 @@ const makeFile = (key: string, id: string, remoteId: string, createdAt: number, 
     attempts: 0
   })
 
-const seed = Effect.fnUntraced(function* (count: number) {
+const seed = Effect.fnUntraced(function* (amount: SeedAmount) {
   const backend = yield* RegistryBackend
   const ids = yield* UnifiedIds
   const registry = yield* Effect.provide(Registry.Registry, Layer.provide(Registry.layer, batched))
   const made: Array<string> = []
-  const first = Date.now() - count
-  for (let index = 0; index < count; index++) {
+  const first = Date.now() - amount.files
+  const step = Math.max(1, Math.floor(amount.files / amount.ids))
+  for (let index = 0; index < amount.files; index++) {
     const uuid = yield* Uuid.make
     const providerFileId = `file-${String(index).padStart(22, "0")}`
     const contentType = "application/pdf"
     const id = ids.encode({ _tag: "File", uuid, contentType, models: [models.a], providerFileId, deployment: "a" })
-    made.push(id)
+    if (index % step === 0) made.push(id)
     yield* registry.insertFile(makeFile(uuid, id, providerFileId, first + index, index))
-    if (pending.length >= batchSize || index === count - 1) yield* backend.commit(pending.splice(0))
+    if (pending.length >= batchSize || index === amount.files - 1) yield* backend.commit(pending.splice(0))
   }
   return made
 })
@@ -89,5 +96,5 @@ if (secret === null) throw new TypeError("The installation has no secret")
 const services = Layer.mergeAll(Backends.layer(configuration), UnifiedIds.layerSealed({ current: secret }))
 
 attach<SeedCommands>(0, {
-  seed: (count) => Effect.runPromise(Effect.provide(seed(count), services))
+  seed: (amount) => Effect.runPromise(Effect.provide(seed(amount), services))
 })

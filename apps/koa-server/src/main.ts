@@ -18,6 +18,11 @@ await main({
     app.use(omnifile(gateway))
     app.use(router.routes())
     app.use(router.allowedMethods())
+    app.on("error", (error: NodeJS.ErrnoException) => {
+      // Koa reports clients that leave in the middle of an answer; with streams they do.
+      if (error.code === "ECONNRESET" || error.code === "ERR_STREAM_PREMATURE_CLOSE" || error.code === "EPIPE") return
+      app.onerror(error)
+    })
     return app.callback()
   }
 })

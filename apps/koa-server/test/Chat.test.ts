@@ -34,7 +34,7 @@ const chatsSince = (start: number): ReadonlyArray<JournalEntry> =>
 
 const now = (): number => installation.emulator.journal.length
 
-describe("a chat", () => {
+describe("a chat", { timeout: 60_000 }, () => {
   it("gives every account its own IDs, and the client none of them", async () => {
     const { emulator } = installation
     const client = installation.client(server)
@@ -119,10 +119,10 @@ describe("a chat", () => {
   })
 })
 
-describe("a provider that fails", () => {
+describe("a provider that fails", { timeout: 60_000 }, () => {
   const failures = [{ status: 500 }, { status: 503 }, { status: 429 }, { cutAfterBytes: 0 }, { hang: true }] as const
   for (const kind of failures) {
-    it(`with ${JSON.stringify(kind)} is stood in for, and serves again later`, { timeout: 30_000 }, async () => {
+    it(`with ${JSON.stringify(kind)} is stood in for, and serves again later`, async () => {
       const { emulator } = installation
       const client = installation.client(server)
       const fault = emulator.fault({ account: "alpha", route: "chat", kind })
@@ -141,7 +141,7 @@ describe("a provider that fails", () => {
       assert.isAtMost(fault.hits(), hits + 1)
       fault.clear()
       const recovered = async (): Promise<boolean> => (await ask(client, "pool")).includes("Answer from alpha")
-      await eventually(recovered, { what: "alpha serves again", seconds: 20 })
+      await eventually(recovered, { what: "alpha serves again", seconds: 30 })
     })
   }
 
@@ -181,7 +181,7 @@ describe("a provider that fails", () => {
   })
 })
 
-describe("a stream", () => {
+describe("a stream", { timeout: 60_000 }, () => {
   it("comes event by event to its end", async () => {
     const client = installation.client(server)
     const file = await upload(client, "streamed", { name: "streamed.txt", models: "alpha" })
@@ -249,7 +249,7 @@ describe("a stream", () => {
   })
 })
 
-describe("a provider that drops its copies", () => {
+describe("a provider that drops its copies", { timeout: 60_000 }, () => {
   it("gets another one, and the file stays", async ({ onTestFinished }) => {
     // The emulator keeps a batch file for thirty days, and to its clock it is almost so long ago.
     const thirtyDays = 30 * 24 * 3600 * 1000
@@ -275,7 +275,7 @@ describe("a provider that drops its copies", () => {
   })
 })
 
-describe("a provider that is not of this house", () => {
+describe("a provider that is not of this house", { timeout: 60_000 }, () => {
   it("serves files and chats", async ({ onTestFinished }) => {
     const foreign = await Aimock.start({ apiKeys: ["sk-foreign-account"] })
     const mixed = await Installation.open({

@@ -67,7 +67,7 @@ const otherSpellings = (): ReadonlyArray<string> => [
   ...installation.emulator.files("alpha").map((file) => file.id)
 ]
 
-describe("a wrong ID", () => {
+describe("a wrong ID", { timeout: 60_000 }, () => {
   it("is refused without a look into storage or a call to a provider", async () => {
     const before = installation.emulator.journal.length
     await withoutTables(async () => {

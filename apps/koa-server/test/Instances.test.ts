@@ -13,7 +13,7 @@ beforeAll(async () => {
   installation = await Installation.open({ account: { exclusive: true } })
   // At the same time: one of them makes the secret and the tables, and the other uses them.
   ;[one, other] = await Promise.all([installation.start(), installation.start({ app: "standalone" })])
-})
+}, 60_000)
 afterAll(() => installation.close())
 
 const clients = () => [installation.client(one), installation.client(other)] as const
@@ -23,7 +23,7 @@ const copiesOf = (name: string): number =>
     .flatMap((account) => installation.emulator.files(account))
     .filter(({ filename }) => filename === name).length
 
-describe("two servers", () => {
+describe("two servers", { timeout: 60_000 }, () => {
   it("know each other's files at once", async () => {
     const [here, there] = clients()
     const file = await upload(here, "shared", { name: "shared.txt", models: "alpha" })
@@ -95,7 +95,7 @@ describe("two servers", () => {
     )
   })
 
-  it("and the survivor of them clears up after the one that is killed", { timeout: 40_000 }, async () => {
+  it("and the survivor of them clears up after the one that is killed", async () => {
     const third = await installation.start()
     const file = await upload(installation.client(third), "half deleted", { name: "half.txt", models: "alpha,beta" })
     const deletions = installation.emulator.fault({ account: "alpha", route: "files.delete", kind: { hang: true } })
@@ -119,8 +119,8 @@ describe("two servers", () => {
   })
 })
 
-describe("an idempotency key", () => {
-  it("gives the same file on both servers and after a restart", { timeout: 30_000 }, async ({ onTestFinished }) => {
+describe("an idempotency key", { timeout: 60_000 }, () => {
+  it("gives the same file on both servers and after a restart", async ({ onTestFinished }) => {
     const restarted = await Installation.open()
     onTestFinished(restarted.close)
     const options = { name: "again.txt", models: "alpha", idempotencyKey: "over-a-restart" }

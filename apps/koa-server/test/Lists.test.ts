@@ -31,7 +31,7 @@ beforeAll(async () => {
 })
 afterAll(() => installation.close())
 
-describe(`a list of ${count} files`, () => {
+describe(`a list of ${count} files`, { timeout: 60_000 }, () => {
   let ids: ReadonlyArray<string>
 
   beforeAll(async () => {
@@ -91,7 +91,7 @@ describe(`a list of ${count} files`, () => {
   })
 })
 
-describe("a list", () => {
+describe("a list", { timeout: 60_000 }, () => {
   it("goes on while its files are deleted", async () => {
     const ids = await uploadMany("bob", 120)
     const client = installation.client(server, "bob")

@@ -59,7 +59,7 @@ const replica = {
 
 const model = { id: "string", object: "string", created: "integer", owned_by: "string" }
 
-describe("an answer", () => {
+describe("an answer", { timeout: 60_000 }, () => {
   it("about files has OpenAI's shape", async () => {
     const retrieved = await answerOf(`/v1/files/${id}`)
     assert.deepStrictEqual(shapeOf(retrieved), file)

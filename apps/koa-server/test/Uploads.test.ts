@@ -36,7 +36,7 @@ const copiesIn = (accounts: ReadonlyArray<string>, content: Uint8Array): Readonl
 
 const all = "alpha,beta,gamma"
 
-describe("a file", () => {
+describe("a file", { timeout: 60_000 }, () => {
   const samples = [
     { what: "a PDF", purpose: "user_data", extension: "pdf", type: "application/pdf", content: Samples.pdf() },
     { what: "a JSONL", purpose: "fine-tune", extension: "jsonl", type: "application/jsonl", content: Samples.jsonl() },
@@ -148,7 +148,7 @@ describe("a file", () => {
   })
 })
 
-describe("an upload that is wrong", () => {
+describe("an upload that is wrong", { timeout: 60_000 }, () => {
   const purpose = FormBody.field("purpose", "user_data")
   const file = FormBody.file("wrong.txt", "wrong")
   const wrongs: ReadonlyArray<readonly [what: string, parts: ReadonlyArray<FormBody.Part>, param: string]> = [
@@ -196,7 +196,7 @@ describe("an upload that is wrong", () => {
   })
 })
 
-describe("an upload that some accounts refuse", () => {
+describe("an upload that some accounts refuse", { timeout: 60_000 }, () => {
   it("is taken back everywhere, and names each of them", async () => {
     const { emulator } = installation
     const faults = (["beta", "gamma"] as const).map((account, index) =>
@@ -231,7 +231,7 @@ describe("an upload that some accounts refuse", () => {
   }
 })
 
-describe("an installation that keeps what it can", () => {
+describe("an installation that keeps what it can", { timeout: 60_000 }, () => {
   it("keeps a file that one account took, and makes the other copy later", async ({ onTestFinished }) => {
     const keeping = await Installation.open({ settings: { files: { on_partial_failure: "any" } } })
     onTestFinished(keeping.close)

@@ -7,7 +7,10 @@ export const unknown = "application/octet-stream"
 const mediaType = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(?: *;[\x20-\x7e]{0,200})?$/
 
 /** Types that `Mime` does not know and LLM providers do. */
-const byExtension: Readonly<Record<string, string>> = { jsonl: "application/jsonl", ndjson: "application/x-ndjson" }
+const byExtension: ReadonlyMap<string, string> = new Map([
+  ["jsonl", "application/jsonl"],
+  ["ndjson", "application/x-ndjson"]
+])
 
 const signatures: ReadonlyArray<readonly [type: string, offset: number, bytes: string]> = [
   ["application/pdf", 0, "%PDF-"],
@@ -29,7 +32,7 @@ const sniff = (head: Uint8Array): string | undefined =>
 
 const named = (filename: string): string | undefined => {
   const extension = filename.slice(filename.lastIndexOf(".") + 1).toLowerCase()
-  return byExtension[extension] ?? Option.getOrUndefined(Mime.getType(filename))
+  return byExtension.get(extension) ?? Option.getOrUndefined(Mime.getType(filename))
 }
 
 /** A media type as it is written, or null for anything that is none. */

@@ -52,6 +52,34 @@ const sourceError = (cause: unknown): InvalidRequest | TooLarge =>
     ? cause
     : new InvalidRequest({ message: "The upload broke off before the end of the file.", param: "file", code: null })
 
+/**
+ * The same content, of which `look` sees every chunk first and may throw. Not a generator, which would keep who
+ * ends the iteration waiting for a source that does not say anything.
+ */
+const inspected = (source: Bytes.Bytes, look: (chunk: Uint8Array) => void): Bytes.Bytes => ({
+  [Symbol.asyncIterator]: () => {
+    const iterator = source[Symbol.asyncIterator]()
+    const end = async (): Promise<IteratorResult<Uint8Array>> => {
+      await iterator.return?.()
+      return { done: true, value: undefined }
+    }
+    return {
+      next: async () => {
+        const next = await iterator.next()
+        if (next.done === true) return next
+        try {
+          look(next.value)
+        } catch (cause) {
+          await end()
+          throw cause
+        }
+        return next
+      },
+      return: end
+    }
+  }
+})
+
 const make = Effect.gen(function* () {
   const blobs = yield* BlobStore
   const registry = yield* Registry
@@ -97,23 +125,18 @@ const make = Effect.gen(function* () {
       const heads: Array<Uint8Array> = []
       let headBytes = 0
       let bytes = 0
-      const measured: Bytes.Bytes = {
-        async *[Symbol.asyncIterator]() {
-          for await (const chunk of source) {
-            bytes += chunk.byteLength
-            if (bytes > maxFileSize) {
-              throw new TooLarge({ message: `The file is larger than ${maxFileSize} bytes.`, param: "file" })
-            }
-            hasher.update(chunk)
-            if (headBytes < headLength) {
-              const head = chunk.slice(0, headLength - headBytes)
-              headBytes += head.byteLength
-              heads.push(head)
-            }
-            yield chunk
-          }
+      const measured = inspected(source, (chunk) => {
+        bytes += chunk.byteLength
+        if (bytes > maxFileSize) {
+          throw new TooLarge({ message: `The file is larger than ${maxFileSize} bytes.`, param: "file" })
         }
-      }
+        hasher.update(chunk)
+        if (headBytes < headLength) {
+          const head = chunk.slice(0, headLength - headBytes)
+          headBytes += head.byteLength
+          heads.push(head)
+        }
+      })
       yield* blobs
         .put(key, measured)
         .pipe(

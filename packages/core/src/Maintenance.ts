@@ -52,9 +52,13 @@ const make = Effect.gen(function* () {
   const permits = yield* Semaphore.make(concurrency)
   const busy = new Set<string>()
 
-  /** A create that is under way is left alone; one that nobody alive has in hand is undone. */
+  /**
+   * A create that is under way is left alone; one that nobody alive has in hand is undone. Only its own instance
+   * puts the next look off: it alone knows that it has let go of it.
+   */
   const checkCreation = Effect.fnUntraced(function* (file: ManagedFile, now: number) {
     if (file.instance !== null && (yield* instance.mayBeAt(file.instance, creationOf(file.key)))) {
+      if (file.instance !== instance.id) return
       yield* registry.modifyFile(file.key, (current) =>
         current.state === file.state ? update(current, { dueAt: now + instanceTtl }) : undefined
       )
@@ -121,7 +125,10 @@ const make = Effect.gen(function* () {
       // Without a copy to make, the count stays: what was given up is not begun again.
       const attempts = missing ? current.attempts + 1 : owed(file).length > 0 ? 0 : current.attempts
       const next = update(current, { replicas, lostUploads: [...openUploads(current, settled), ...lost], attempts })
-      return update(next, { dueAt: nextDue(next, ended, instanceTtl, owed(next).length > 0) })
+      const due = nextDue(next, ended, instanceTtl, owed(next).length > 0)
+      // As with creates: an instance that has let go of a copy is to see it.
+      const othersWork = next.replicas.some((replica) => replica.state === "pending" && replica.instance !== instance.id)
+      return update(next, { dueAt: othersWork ? Math.min(due ?? ended, current.dueAt ?? ended) : due })
     })
   })
 

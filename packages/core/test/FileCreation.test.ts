@@ -209,7 +209,7 @@ describe("FileCreation", () => {
         // It cannot be told from somebody else's: it is left alone and reported.
         assert.strictEqual(world.account("east").files.size, 1)
         assert.strictEqual(instance.logs.filter(({ message }) => message.startsWith("Suspected orphan")).length, 1)
-        assert.deepStrictEqual(problems(world, ["east"]), [])
+        assert.deepStrictEqual(problems(world, { shared: ["east"] }), [])
       })
     )
 

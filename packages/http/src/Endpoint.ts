@@ -12,10 +12,10 @@ import * as Effect from "effect/Effect"
 import type { Headers } from "effect/http/Headers"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as ApiError from "./ApiError.ts"
+import * as RequestId from "./RequestId.ts"
 
 /** What is known of a request that has been answered. */
 export interface RequestLogEntry {
@@ -60,8 +60,6 @@ const apiKey = (headers: Readonly<Record<string, string | undefined>>): string |
   return authorization.startsWith("Bearer ") ? authorization.slice(7).trim() : bearer.exec(authorization)?.[1]
 }
 
-const safeRequestId = /^[\w.:/+=-]{1,128}$/
-
 const pathOf = (url: string): string => {
   const query = url.indexOf("?")
   return query < 0 ? url : url.slice(0, query)
@@ -71,9 +69,7 @@ const pathOf = (url: string): string => {
 export const make = Effect.gen(function* () {
   const authenticator = yield* Authenticator
   const log = yield* RequestLog
-  const prefix = (yield* Random.nextIntBetween(36 ** 5, 36 ** 6 - 1)).toString(36)
-  let count = 0
-  const nextId = (): string => `req_${prefix}${(++count).toString(36).padStart(6, "0")}`
+  const requestId = yield* RequestId.make
 
   const authenticated = <R>(
     handler: Handler<R>
@@ -87,8 +83,7 @@ export const make = Effect.gen(function* () {
       Effect.fnUntraced(function* (request) {
         const started = yield* Clock.currentTimeMillis
         const headers = request.headers
-        const given = headers["x-request-id"]
-        const id = given !== undefined && safeRequestId.test(given) ? given : nextId()
+        const id = requestId(headers)
         let principal: Principal | null = null
         const outcome = yield* authenticator.authenticate(apiKey(headers)).pipe(
           Effect.flatMap((caller) => {

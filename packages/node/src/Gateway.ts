@@ -3,9 +3,12 @@
  * hosts that speak `Request` and `Response`.
  */
 import * as ApiError from "@omnifile/http/ApiError"
+import * as RequestId from "@omnifile/http/RequestId"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as HttpRouter from "effect/http/HttpRouter"
+import { HttpServerRequest } from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
@@ -30,19 +33,22 @@ const spansOnDemand = <A, E, R>(build: Effect.Effect<A, E, R>): Effect.Effect<A,
     tracer === Tracer.nativeTracer ? Effect.withTracerEnabled(build, false) : build
   )
 
-const notFound = ApiError.respond({
+const unknownRoute: ApiError.ErrorAnswer = {
   status: 404,
   message: "Unknown request URL. See the API reference for what there is.",
   type: "invalid_request_error",
   param: null,
   code: "unknown_url"
-})
+}
 
-/** Whatever breaks outside of an endpoint is answered in the same shape as what breaks in one. */
-const whole = (app: NodeBridge.HttpApp): NodeBridge.HttpApp =>
-  Effect.catchDefect(app, (defect) =>
-    Effect.as(Effect.logError("A request failed unexpectedly", defect), ApiError.respond(ApiError.internal))
-  )
+/** Answers for requests that no endpoint answers, in the same shape. */
+const fallbacks = Effect.map(RequestId.make, (requestId) => {
+  const answer = (error: ApiError.ErrorAnswer) =>
+    Effect.map(HttpServerRequest, ({ headers }) =>
+      HttpServerResponse.setHeader(ApiError.respond(error), "x-request-id", requestId(headers))
+    )
+  return { notFound: answer(unknownRoute), internal: answer(ApiError.internal) }
+})
 
 /**
  * Builds the app now, not with the first request: a wrong key or an unreachable database fails the start. The
@@ -55,7 +61,11 @@ export const make = async <E>(
 ): Promise<Gateway> => {
   const scope = Scope.makeUnsafe()
   const build = Effect.gen(function* () {
-    const app = whole(yield* HttpRouter.toHttpEffect(routes))
+    const { internal, notFound } = yield* fallbacks
+    const routed: NodeBridge.HttpApp = yield* HttpRouter.toHttpEffect(routes)
+    const app = Effect.catchDefect(routed, (defect) =>
+      Effect.andThen(Effect.logError("A request failed unexpectedly", defect), internal)
+    )
     const node = yield* NodeBridge.make(app, notFound)
     const web = yield* WebBridge.make(app, notFound)
     return { node, web }

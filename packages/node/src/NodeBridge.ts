@@ -114,12 +114,12 @@ const refuse = (
 }
 
 /** Builds the handler in the scope, which ends what runs when it closes. */
-export const make = Effect.fnUntraced(function* (app: HttpApp, notFound: HttpServerResponse.HttpServerResponse) {
+export const make = Effect.fnUntraced(function* (app: HttpApp, notFound: HttpApp) {
   const scope = yield* Effect.scope
   const locals = new WeakMap<object, Locals>()
 
   const passOn = (request: HttpServerRequest.HttpServerRequest, next: (() => void) | undefined) => {
-    if (next === undefined) return Effect.succeed(notFound)
+    if (next === undefined) return notFound
     const response = NodeHttpServerRequest.toServerResponse(request)
     return Effect.callback<HttpServerResponse.HttpServerResponse>((resume) => {
       response.once("close", () => resume(Effect.succeed(HttpServerResponse.empty())))

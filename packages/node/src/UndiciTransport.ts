@@ -55,9 +55,7 @@ class AnswerStream extends Readable {
 
 /** undici takes any iterable of chunks; its types know of streams only. */
 const readableOf = (bytes: Bytes.Bytes): Readable =>
-  bytes instanceof Bytes.InMemory
-    ? (bytes.chunks as unknown as Readable)
-    : Readable.from(bytes, { objectMode: false })
+  bytes instanceof Bytes.InMemory ? (bytes.chunks as unknown as Readable) : Readable.from(bytes, { objectMode: false })
 
 type Settle = (outcome: Effect.Effect<TransportResponse, TransportError>) => void
 

@@ -39,13 +39,13 @@ const drain = ({ source }: HttpServerRequest, response: HttpServerResponse.HttpS
 }
 
 /** Builds the handler in the scope, which ends what runs when it closes. */
-export const make = Effect.fnUntraced(function* (app: HttpApp, notFound: HttpServerResponse.HttpServerResponse) {
+export const make = Effect.fnUntraced(function* (app: HttpApp, notFound: HttpApp) {
   const scope = yield* Effect.scope
   // Settings that hold for the building hold for every request.
   const context = yield* Effect.context()
   const perRequest = Effect.flatMap(HttpServerRequest, (request) =>
     app.pipe(
-      Effect.catchIf(isRouteNotFound, () => Effect.succeed(notFound)),
+      Effect.catchIf(isRouteNotFound, () => notFound),
       Effect.tap((response) => Effect.sync(() => drain(request, response))),
       Effect.map(toWebBody(scope))
     )

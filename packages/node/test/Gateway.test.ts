@@ -50,6 +50,7 @@ describe("a gateway", () => {
       logged.length = 0
       const answer = await call()
       assert.strictEqual(answer.status, 500)
+      assert.match(answer.headers.get("x-request-id") ?? "", /^req_/)
       assert.strictEqual(errorOf(await answer.text()).code, "internal_error")
       assert.lengthOf(logged, 1)
       assert.match(String(logged[0]), /a secret reason/)

@@ -71,14 +71,21 @@ const defaultKeys: Readonly<Record<string, Key>> = {
   bob: { key: "sk-client-bob-4a8a08f09d37b737", user: "bob" }
 }
 
+/** Milliseconds: machines that run these tests can be busy. */
+const patience = 20_000
+
 export const open = async (options: Options = {}): Promise<Installation> => {
   const { account, accounts = ["alpha", "beta", "gamma"], keys = defaultKeys, models = {}, settings, stream } = options
   const directory = mkdtempSync(join(tmpdir(), "omnifile-server-"))
   const data = join(directory, "data")
-  const emulator = await OpenAIEmulator.start({
+  const started = await OpenAIEmulator.start({
     ...options.emulator,
     accounts: accounts.map((name) => ({ name, key: providerKey(name), stream }))
   })
+  const emulator: OpenAIEmulator.Emulator = {
+    ...started,
+    waitFor: (predicate, timeoutMs = patience) => started.waitFor(predicate, timeoutMs)
+  }
   const configuration = {
     accounts: accounts.map((id) => ({
       id,

@@ -114,7 +114,7 @@ export const start = async (command: Command): Promise<ServerProcess> => {
         const found = /listens on (http:\/\/[^\s,]+)/.exec(stdout())?.[1]
         return found !== undefined && (await isReady(found)) && found
       },
-      { what: "the server is ready", seconds: 20 }
+      { what: "the server is ready", seconds: 30 }
     )
     return {
       ...running,

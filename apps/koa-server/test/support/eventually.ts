@@ -4,14 +4,14 @@ import { setTimeout as pause } from "node:timers/promises"
 export interface Patience {
   /** What is waited for, for the message of the failure. */
   readonly what: string
-  /** Default 10. */
+  /** Default 20: machines that run these tests can be busy. */
   readonly seconds?: number | undefined
 }
 
 /** Asks until the answer is neither false nor undefined, and answers it. Rejects when the time is over. */
 export const eventually = async <A>(
   ask: () => A | false | undefined | Promise<A | false | undefined>,
-  { seconds = 10, what }: Patience
+  { seconds = 20, what }: Patience
 ): Promise<A> => {
   const deadline = performance.now() + seconds * 1000
   for (;;) {

@@ -95,6 +95,8 @@ export interface FakeAccount {
   readonly script: (call: CallName, ...faults: ReadonlyArray<Fault>) => void
   /** How all calls of that kind end whose turn is not scripted; null to mend it. */
   readonly always: (call: CallName, fault: Fault | null) => void
+  /** From now on no call fails. */
+  readonly mend: () => void
   readonly calls: (call: CallName) => ReadonlyArray<Exchange>
 }
 
@@ -102,8 +104,8 @@ export interface FakeProvider {
   readonly transport: HttpTransport["Service"]
   /** Run around every call, with its number from 1 on. */
   around: {
-    readonly before?: ((count: number) => Effect.Effect<void>) | undefined
-    readonly after?: ((count: number) => Effect.Effect<void>) | undefined
+    readonly before?: ((count: number, request: TransportRequest) => Effect.Effect<void>) | undefined
+    readonly after?: ((count: number, request: TransportRequest) => Effect.Effect<void>) | undefined
   }
   readonly account: (id: string) => FakeAccount
   /** All files of all accounts. */
@@ -135,6 +137,10 @@ const makeAccount = (id: string): FakeAccount => {
         void scripts.set(call, [...(scripts.get(call) ?? []), ...faults]),
       always: (call: CallName, fault: Fault | null) =>
         fault === null ? void constant.delete(call) : void constant.set(call, fault),
+      mend: () => {
+        scripts.clear()
+        constant.clear()
+      },
       calls: (call: CallName) => exchanges.filter((exchange) => exchange.call === call)
     },
     { nextFault: (call: CallName) => scripts.get(call)?.shift() ?? constant.get(call) }
@@ -251,10 +257,15 @@ export const make = (...ids: ReadonlyArray<string>): FakeProvider => {
         return file === undefined ? missing : { status: 200, body: { id: file.id, deleted: true } }
       case "chat": {
         const body = decode(exchange.body)
-        const absent = namedFiles(body).find((id) => !account.files.has(id))
+        const named = namedFiles(body)
+        const absent = named.find((id) => !account.files.has(id))
         if (absent !== undefined) return refusal(404, `No such File object: ${absent}`)
         const { model } = JSON.parse(body) as { readonly model: string }
-        return { status: 200, body: { id: "chatcmpl-1", object: "chat.completion", model, account: account.id } }
+        const read = named.map((id) => decode(account.files.get(id)?.content ?? new Uint8Array()))
+        return {
+          status: 200,
+          body: { id: "chatcmpl-1", object: "chat.completion", model, account: account.id, files: read }
+        }
       }
     }
   }
@@ -334,9 +345,9 @@ export const make = (...ids: ReadonlyArray<string>): FakeProvider => {
     const account = [...accounts.values()].find(({ baseUrl }) => request.url.startsWith(`${baseUrl}/`))
     if (account === undefined) return yield* Effect.die(new Error(`No account at ${request.url}`))
     const count = ++calls
-    yield* provider.around.before?.(count) ?? Effect.void
+    yield* provider.around.before?.(count, request) ?? Effect.void
     const response = yield* handle(account, request)
-    yield* provider.around.after?.(count) ?? Effect.void
+    yield* provider.around.after?.(count, request) ?? Effect.void
     return response
   })
 

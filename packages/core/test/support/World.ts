@@ -78,6 +78,7 @@ export interface Instance {
   readonly storage: SharedStorage.StorageView
   readonly logs: ReadonlyArray<LogEntry>
   readonly registry: Registry["Service"]
+  readonly receive: Intake["Service"]["receive"]
   readonly run: <Op extends Operation>(
     operation: Op,
     principal?: Principal
@@ -170,6 +171,7 @@ const makeInstance = (
   return {
     registry: Context.get(context, Registry),
     round: Context.get(context, Maintenance).round,
+    receive: intake.receive,
     run,
     upload: ({
       content = "content",

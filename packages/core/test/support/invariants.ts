@@ -2,8 +2,15 @@
 import { decode } from "./FakeProvider.ts"
 import type { World } from "./World.ts"
 
-/** What is wrong, in words; nothing if all is well. `shared` are accounts where copies may lie that no file owns. */
-export const problems = (world: World, shared: ReadonlyArray<string> = []): ReadonlyArray<string> => {
+export interface Allowed {
+  /** Accounts where copies may lie that no file owns. */
+  readonly shared?: ReadonlyArray<string>
+  /** Copies that the provider has dropped, which nobody may have noticed yet. */
+  readonly dropped?: ReadonlySet<string>
+}
+
+/** What is wrong, in words; nothing if all is well. */
+export const problems = (world: World, { dropped = new Set(), shared = [] }: Allowed = {}): ReadonlyArray<string> => {
   const found: Array<string> = []
   const rows = world.storage.rows()
   const owned = new Set(
@@ -24,7 +31,8 @@ export const problems = (world: World, shared: ReadonlyArray<string> = []): Read
       if (state === "pending" || state === "processing" || state === "deleting") {
         found.push(`${row.key} has a copy in ${account} that is ${state}`)
       }
-      if (state === "ready" && copy === undefined) found.push(`${row.key} has no copy ${remoteId} in ${account}`)
+      if (state === "ready" && copy === undefined && !dropped.has(remoteId ?? ""))
+        found.push(`${row.key} has no copy ${remoteId} in ${account}`)
       if (state === "ready" && copy !== undefined && copy.content.byteLength !== row.bytes) {
         found.push(`${row.key} has ${decode(copy.content)} in ${account}`)
       }

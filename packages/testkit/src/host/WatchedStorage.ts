@@ -21,7 +21,7 @@ export interface WatchedStorage {
   readonly readers: () => number
   /** From now on content that comes in waits, until the function that this answers is called. */
   readonly hold: () => () => void
-  /** Resolves when the condition holds, which is asked whenever something happens. Rejects after 5 s. */
+  /** Resolves when the condition holds, which is asked whenever something happens. Rejects after 10 s. */
   readonly until: (condition: () => boolean) => Promise<void>
 }
 
@@ -31,7 +31,7 @@ const keptSize = 1024 * 1024
 /** In pieces of this size content is given to readers. */
 const pieceSize = 64 * 1024
 
-const patience = 5_000
+const patience = 10_000
 
 interface Blob {
   readonly length: number

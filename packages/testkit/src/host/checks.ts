@@ -46,6 +46,7 @@ export const refused = async (answer: Dispatcher.ResponseData, status: number): 
   const text = await answer.body.text()
   assert.strictEqual(answer.statusCode, status, text)
   assert.match(String(answer.headers["content-type"]), /^application\/json/)
+  assert.isDefined(answer.headers["x-request-id"])
   return errorOf(text)
 }
 

@@ -23,7 +23,7 @@ const wholeContent = (host: () => RunningHost): void => {
     assert.strictEqual(headers["cache-control"], "private, no-cache, no-transform")
     assert.strictEqual(headers["x-content-type-options"], "nosniff")
     assert.match(String(headers["content-disposition"]), /^attachment; filename="[ -~]*"; filename\*=UTF-8''n%C3%A4me/)
-    assert.match(String(headers["x-request-id"]), /./)
+    assert.isDefined(headers["x-request-id"])
   })
 
   it("answers HEAD with the head alone", async () => {
@@ -83,24 +83,24 @@ const ranges = (host: () => RunningHost): void => {
 const pace = (host: () => RunningHost): void => {
   it("reads a large file from storage at the pace of the client, and no further when it leaves", async () => {
     const { storage } = host()
-    const created = await uploadZeros(host(), zeros(32 * MiB))
+    const created = await uploadZeros(host(), zeros(24 * MiB))
     const file = (await created.body.json()) as { readonly id: string }
     const before = storage.served()
     const served = (): number => storage.served() - before
 
     const slow = await host().call(pathOf(file), { headers: compressing })
     assert.strictEqual(slow.statusCode, 200)
-    assert.isBelow(await standstill(served), 16 * MiB)
-    assert.strictEqual((await slow.body.bytes()).length, 32 * MiB)
-    assert.strictEqual(served(), 32 * MiB)
+    assert.isBelow(await standstill(served), 14 * MiB)
+    assert.strictEqual((await slow.body.bytes()).length, 24 * MiB)
+    assert.strictEqual(served(), 24 * MiB)
 
     const client = new AbortController()
     const leaving = await host().call(pathOf(file), { headers: compressing, signal: client.signal })
     leaving.body.on("error", () => {})
-    await storage.until(() => served() > 32 * MiB)
+    await storage.until(() => served() > 24 * MiB)
     client.abort()
     await storage.until(() => storage.readers() === 0)
-    assert.isBelow(served(), 64 * MiB)
+    assert.isBelow(served(), 48 * MiB)
   })
 }
 

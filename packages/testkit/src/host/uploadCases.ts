@@ -125,15 +125,15 @@ const pace = (host: () => RunningHost): void => {
   it("lets a sender wait for slow storage", async () => {
     const { storage } = host()
     const release = storage.hold()
-    const content = zeros(32 * MiB)
+    const content = zeros(24 * MiB)
     const answer = uploadZeros(host(), content)
     const received = storage.received()
     await storage.until(() => storage.received() > received)
-    assert.isBelow(await standstill(content.taken), 16 * MiB)
+    assert.isBelow(await standstill(content.taken), 14 * MiB)
     release()
     const { body, statusCode } = await answer
     assert.strictEqual(statusCode, 200)
-    assert.propertyVal(await body.json(), "bytes", 32 * MiB)
+    assert.propertyVal(await body.json(), "bytes", 24 * MiB)
   })
 }
 
