@@ -30,9 +30,6 @@ const download = async (bench: Bench, server: Child, path: string): Promise<Down
   return { rate: bytes / 1e6 / seconds, cpu, growth: (await Memory.peak(server.pid)) - idle }
 }
 
-/** The server as it is after a restart: it has not seen the file before. */
-const restart = async (bench: Bench, directory: string): Promise<Child> => startGateway(bench, "standalone", directory)
-
 export const scenario: Scenario = {
   name: "download",
   run: async (bench) => {
@@ -57,7 +54,8 @@ export const scenario: Scenario = {
       const server = await bench.start("references/file-server.ts", { file } satisfies FileServerOptions)
       plain.push(await download(bench, server, "/"))
       await server.stop()
-      const gateway = await restart(bench, directory)
+      // It has not seen the file before.
+      const gateway = await startGateway(bench, "standalone", directory)
       own.push(await download(bench, gateway, `/v1/files/${id}/content`))
       await gateway.stop()
     }

@@ -2,6 +2,7 @@
  * Servers that are killed leave nothing half done behind: within 15 seconds after one has been started again,
  * every upload that was not answered is there as a whole or gone, and everything that was answered holds.
  */
+import type { RouteName } from "@omnifile/testkit/OpenAIEmulator"
 import { assert, describe, it } from "vitest"
 import { killInARow } from "./support/CrashChain.ts"
 import { accountsOf, moments } from "./support/CrashMoments.ts"
@@ -73,4 +74,40 @@ describe.concurrent("a server that is killed", { timeout: 90_000 }, () => {
       assert.deepStrictEqual(await server.stop(), { code: 0, signal: null })
     })
   }
+
+  it("or only stopped, and taken for dead, agrees with the others in the end", async ({ onTestFinished }) => {
+    const installation = await Installation.open({ account: { exclusive: true } })
+    onTestFinished(installation.close)
+    const { emulator } = installation
+    const ledger = Ledger.make()
+    const [stopped, other] = await Promise.all([installation.start(), installation.start()])
+    const client = installation.client(stopped)
+    const upload = (filename: string) =>
+      ledger.upload(client, { filename, content: Buffer.from(`content of ${filename}`), accounts: ["alpha", "beta"] })
+    const deleted = await upload("deleted.bin")
+    await upload("kept.bin")
+    assert.isDefined(deleted)
+    // Answered while nobody reads the answer.
+    emulator.fault({ account: "beta", route: "files.create", kind: { delayMs: 4_000 } })
+    emulator.fault({ account: "alpha", route: "files.delete", times: 1, kind: { delayMs: 4_000 } })
+    const start = emulator.journal.length
+    const calls = [upload("one.bin"), upload("two.bin"), ledger.remove(client, deleted)]
+    const has = (account: string, route: RouteName, count: number): boolean =>
+      emulator.journal
+        .slice(start)
+        .filter((entry) => entry.account === account && entry.route === route)
+        .filter(({ upload: received }) => received !== undefined || route !== "files.create").length >= count
+    await emulator.waitFor(() => has("beta", "files.create", 2) && has("alpha", "files.delete", 1))
+    stopped.send("SIGSTOP")
+    await recovered(installation, other, ledger, [])
+    stopped.send("SIGCONT")
+    await Promise.all(calls)
+    emulator.clearFaults()
+    await recovered(installation, other, ledger, stopped.logs())
+    await recovered(installation, stopped, ledger, other.logs())
+    assert.deepStrictEqual(
+      ledger.standing().map(({ name }) => name),
+      ["kept.bin (1)"]
+    )
+  })
 })

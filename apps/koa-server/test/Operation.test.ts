@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { assert, describe, it, type TestContext } from "vitest"
 import { ask, contentOf, idsOf, messagesOf, upload } from "./support/calls.ts"
@@ -31,6 +32,10 @@ const freePort = async (): Promise<number> => {
 
 const apps = Object.keys(ServerProcess.apps) as ReadonlyArray<ServerProcess.App>
 
+const substitute = fileURLToPath(new URL("support/curl.ts", import.meta.url))
+
+const curlIfNeeded = `command -v curl > /dev/null || curl() { '${process.execPath}' '${substitute}' "$@"; }`
+
 describe.concurrent("without any configuration", { timeout: 60_000 }, () => {
   for (const app of apps) {
     it(`${app} is a trial, whose commands work as they are printed`, async (context) => {
@@ -44,7 +49,8 @@ describe.concurrent("without any configuration", { timeout: 60_000 }, () => {
         .split("\n")
         .filter((line) => line.includes("curl "))
       assert.lengthOf(commands, 3)
-      const { stdout } = await promisify(execFile)("bash", ["-c", commands.join("\n")], { cwd: directory })
+      const script = [curlIfNeeded, ...commands].join("\n")
+      const { stdout } = await promisify(execFile)("bash", ["-c", script], { cwd: directory })
       const [id = "", ...answers] = stdout.replaceAll("}{", "}\n{").trim().split("\n")
       assert.match(id, /^file-/)
       assert.lengthOf(answers, 2)
@@ -58,6 +64,16 @@ describe.concurrent("without any configuration", { timeout: 60_000 }, () => {
       assert.deepStrictEqual(await server.stop(), { code: 0, signal: null })
     })
   }
+
+  it("stops when the environment is wrong", async (context) => {
+    const directory = emptyDirectory(context)
+    for (const env of [{ PORT: "many" }, { PORT: "many", OPENAI_API_KEY: "sk-provider-1" }] as const) {
+      const server = ServerProcess.launch({ directory, env })
+      context.onTestFinished(() => server.send("SIGKILL"))
+      assert.deepStrictEqual(await server.exited, { code: 1, signal: null })
+      assert.include(server.stderr(), "PORT")
+    }
+  })
 
   it("takes the account from a provider's key in the environment", async (context) => {
     const directory = emptyDirectory(context)

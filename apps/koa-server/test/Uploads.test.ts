@@ -69,6 +69,15 @@ describe("a file", { timeout: 60_000 }, () => {
     }
   }
 
+  it("with the requests of a batch comes back as it was sent, whatever its providers were given", async () => {
+    const content = Samples.batch("alpha")
+    const client = installation.client(server)
+    const file = await upload(client, content, { name: "batch.jsonl", purpose: "batch", models: "alpha,beta" })
+    assert.strictEqual(file.bytes, content.length)
+    assert.isTrue((await contentOf(client, file.id)).equals(content))
+    assert.lengthOf(copiesOf("batch.jsonl"), 2)
+  })
+
   it("comes back although its provider forbids downloads, whole and in parts", async () => {
     const content = Samples.pdf(50_000)
     const file = await upload(installation.client(server), content, { name: "parts.pdf", models: "beta" })
@@ -229,6 +238,41 @@ describe("an upload that some accounts refuse", { timeout: 60_000 }, () => {
       assert.deepStrictEqual(copiesOf(name), copiesIn(["alpha", "beta"], Buffer.from("x".repeat(1_000))))
     })
   }
+})
+
+describe("a deletion", () => {
+  const copies = (name: string): number => copiesOf(name).length
+
+  it("is answered although a provider fails, and is done there later", async () => {
+    const { emulator } = installation
+    const client = installation.client(server)
+    const file = await upload(client, "to go", { name: "to-go.txt", models: all })
+    const fault = emulator.fault({ account: "beta", route: "files.delete", kind: { status: 500 } })
+    assert.isTrue((await client.files.delete(file.id)).deleted)
+    assert.strictEqual((await refusal(client.files.retrieve(file.id))).status, 404)
+    assert.strictEqual((await refusal(client.files.delete(file.id))).status, 404)
+    assert.isAtLeast(copies("to-go.txt"), 1)
+    fault.clear()
+    await eventually(() => copies("to-go.txt") === 0, { what: "every copy is gone" })
+  })
+
+  it("is done where there is no copy any more", async () => {
+    const { emulator } = installation
+    const client = installation.client(server)
+    const file = await upload(client, "gone", { name: "gone.txt", models: "alpha,beta" })
+    for (const account of ["alpha", "beta"]) {
+      for (const { filename, id } of emulator.files(account))
+        if (filename === "gone.txt") emulator.loseFile(account, id)
+    }
+    const start = emulator.journal.length
+    assert.isTrue((await client.files.delete(file.id)).deleted)
+    const deletions = () => emulator.journal.slice(start).filter(({ route }) => route === "files.delete")
+    await eventually(() => deletions().filter(({ done }) => done).length === 2, { what: "both were told" })
+    assert.deepStrictEqual(
+      deletions().map(({ status }) => status),
+      [404, 404]
+    )
+  })
 })
 
 describe("an installation that keeps what it can", { timeout: 60_000 }, () => {

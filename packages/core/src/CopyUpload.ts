@@ -13,19 +13,19 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
-import { BlobStore } from "./BlobStore.ts"
+import type { BlobStore } from "./BlobStore.ts"
 import { AccountFailure } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
 import * as CopyRecord from "./CopyRecord.ts"
-import { Instance, uploadOf } from "./Instance.ts"
-import { LostUploads } from "./LostUploads.ts"
+import * as CopyTransfer from "./CopyTransfer.ts"
+import { failure, type Loose } from "./CopyTransfer.ts"
+import { Instance } from "./Instance.ts"
+import type { LostUploads } from "./LostUploads.ts"
 import { findReplica, isLive, LostUpload, type ManagedFile, originalVariant, Replica } from "./ManagedFile.ts"
 import type { RemoteFile } from "./Provider.ts"
-import { ProviderError, Unreachable } from "./ProviderError.ts"
 import { Registry } from "./Registry.ts"
-import { StorageError } from "./StorageError.ts"
+import type { StorageError } from "./StorageError.ts"
 import { type ProviderAccount, Upstream } from "./Upstream.ts"
-import * as Uuid from "./Uuid.ts"
 
 export class CopyUpload extends Context.Service<
   CopyUpload,
@@ -42,40 +42,15 @@ export class CopyUpload extends Context.Service<
   }
 >()("@omnifile/core/CopyUpload") {}
 
-/** Between two looks at a copy that the provider is processing. */
-const pollInterval = Duration.millis(250)
-
-/** Seconds that providers accept as the life of a copy. */
-const shortestLife = 3_600
-const longestLife = 2_592_000
-
-/** What one run may have left at the provider and no commit has said yet. */
-interface Loose {
-  /** Since when a call is under way, in milliseconds. */
-  calling: number | null
-  /** A copy that is known and not recorded. */
-  copy: LostUpload | null
-  /** Calls that ended without an answer. */
-  unanswered: ReadonlyArray<LostUpload>
-}
-
-const failure = (account: string, message: string, timedOut = false) =>
-  new AccountFailure({ account, message, timedOut })
-
-const isTimeout = (error: ProviderError) => error.reason._tag === "Unreachable" && error.reason.timedOut
-
-const lifeOf = (file: ManagedFile, now: number): number | null =>
-  file.expiresAt === null
-    ? null
-    : Math.min(longestLife, Math.max(shortestLife, Math.ceil((file.expiresAt - now) / 1000)))
+/** How long the end of an upload waits for the deletion of a copy that could not be recorded. */
+const removalTimeout = Duration.seconds(10)
 
 const make = Effect.gen(function* () {
-  const blobs = yield* BlobStore
   const catalog = yield* Catalog
   const instance = yield* Instance
-  const lostUploads = yield* LostUploads
   const registry = yield* Registry
   const upstream = yield* Upstream
+  const { awaitUsable, transfer } = yield* CopyTransfer.make
   const permits = new Map<string, Semaphore.Semaphore>()
   for (const { account } of catalog.accounts.values()) {
     permits.set(account.id, yield* Semaphore.make(account.policy.concurrentUploads))
@@ -88,88 +63,6 @@ const make = Effect.gen(function* () {
       ? Effect.fail(failure(account, "is not configured"))
       : Effect.succeed({ target, permit })
   }
-
-  const makeCall = Effect.fnUntraced(function* ({ provider }: ProviderAccount, file: ManagedFile) {
-    const now = yield* Clock.currentTimeMillis
-    const nonce = (yield* Uuid.make).replaceAll("-", "")
-    const bytes = yield* blobs.open(file.key)
-    return provider.files.create({
-      filename: file.filename,
-      contentType: file.declaredType ?? file.contentType,
-      purpose: file.purpose,
-      bytes,
-      length: file.bytes,
-      expiresAfter: lifeOf(file, now),
-      nonce
-    })
-  })
-
-  const callOnce = ({ account, provider }: ProviderAccount, file: ManagedFile) =>
-    upstream.request({ account, provider }, makeCall({ account, provider }, file), provider.files.decodeFile).pipe(
-      Effect.timeoutOrElse({
-        duration: Duration.millis(account.policy.uploadTimeout),
-        orElse: () =>
-          Effect.fail(
-            new ProviderError({
-              account: account.id,
-              call: "files.create",
-              reason: new Unreachable({ timedOut: true, cause: "upload timeout" }),
-              maybeAccepted: true
-            })
-          )
-      }),
-      Effect.result
-    )
-
-  /** Whether an upload without an answer may be tried again: only if the provider does not seem to have it. */
-  const mayRepeat = Effect.fnUntraced(function* (target: ProviderAccount, file: ManagedFile, lost: LostUpload) {
-    const found = yield* Effect.result(lostUploads.search(file, lost))
-    // On an account of our own the first copy is deleted later, so a second one does no harm.
-    return Result.isSuccess(found) && (found.success.length === 0 || target.account.exclusive)
-  })
-
-  const transfer = Effect.fnUntraced(function* (target: ProviderAccount, file: ManagedFile, loose: Loose) {
-    const { account, provider } = target
-    const { maxBytes } = provider.files
-    if (maxBytes !== null && file.bytes > maxBytes) {
-      return yield* Effect.fail(failure(account.id, `takes files of at most ${maxBytes} bytes`))
-    }
-    for (let tries = 1; ; tries++) {
-      const startedAt = yield* Clock.currentTimeMillis
-      loose.calling = startedAt
-      const outcome = yield* callOnce(target, file)
-      const endedAt = yield* Clock.currentTimeMillis
-      const lost = new LostUpload({ account: account.id, remoteId: null, startedAt, endedAt })
-      loose.calling = null
-      if (Result.isSuccess(outcome)) {
-        loose.copy = new LostUpload({ ...lost, remoteId: outcome.success.id })
-        return outcome.success
-      }
-      const error = outcome.failure
-      if (error instanceof StorageError) return yield* error
-      if (error.maybeAccepted) loose.unanswered = [...loose.unanswered, lost]
-      const again = error.maybeAccepted && tries < account.policy.attempts && (yield* mayRepeat(target, file, lost))
-      if (!again) return yield* Effect.fail(failure(account.id, error.summary, isTimeout(error)))
-    }
-  })
-
-  /** Waits until the provider has processed the copy. */
-  const awaitUsable = Effect.fnUntraced(function* (target: ProviderAccount, uploaded: RemoteFile) {
-    const { account, provider } = target
-    let remote = uploaded
-    while (remote.state === "processing") {
-      yield* Effect.sleep(pollInterval)
-      remote = yield* upstream
-        .request(target, Effect.succeed(provider.files.retrieve(remote.id)), provider.files.decodeFile)
-        .pipe(
-          Effect.mapError((error) =>
-            failure(account.id, error.summary.replaceAll(uploaded.id, "the copy"), isTimeout(error))
-          )
-        )
-    }
-    if (remote.state === "failed") return yield* Effect.fail(failure(account.id, "could not process the file"))
-    return remote
-  })
 
   const copyOf = (account: string, remote: RemoteFile, now: number) =>
     new Replica({
@@ -204,17 +97,16 @@ const make = Effect.gen(function* () {
   })
 
   /** A copy that can be recorded nowhere would be unseen from then on: better none. */
-  const removeUnrecorded = Effect.fnUntraced(function* ({ provider, account }: ProviderAccount, remoteId: string) {
-    yield* upstream
-      .request({ account, provider }, Effect.succeed(provider.files.remove(remoteId)), Result.succeed)
-      .pipe(
-        Effect.catchIf(
-          (error) => error.absent,
-          () => Effect.void
-        ),
-        Effect.catch((error) => Effect.logError("A copy is left that no row knows", error))
-      )
-  })
+  const removeUnrecorded = (target: ProviderAccount, remoteId: string) =>
+    upstream.request(target, Effect.succeed(target.provider.files.remove(remoteId)), Result.succeed).pipe(
+      Effect.timeout(removalTimeout),
+      Effect.catchIf(
+        (error) => error._tag === "ProviderError" && error.absent,
+        () => Effect.void
+      ),
+      Effect.catch((error) => Effect.logError("A copy is left that no row knows", error)),
+      Effect.asVoid
+    )
 
   /** Ends the intent without a copy, together with what the upload has left behind. */
   const conclude = Effect.fnUntraced(function* (
@@ -278,16 +170,13 @@ const make = Effect.gen(function* () {
       loose: Loose
     ) => Effect.Effect<Replica, AccountFailure | StorageError>
   ) =>
-    Effect.scoped(
-      Effect.gen(function* () {
-        const { permit, target } = yield* targetOf(account)
-        yield* instance.hold(uploadOf(file.key, account))
-        const loose: Loose = { calling: null, copy: null, unanswered: [] }
-        return yield* use(target, permit, loose).pipe(
-          Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : conclude(target, file, messageOf(exit), loose)))
-        )
-      })
-    )
+    Effect.gen(function* () {
+      const { permit, target } = yield* targetOf(account)
+      const loose: Loose = { calling: null, copy: null, unanswered: [] }
+      return yield* use(target, permit, loose).pipe(
+        Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : conclude(target, file, messageOf(exit), loose)))
+      )
+    })
 
   return CopyUpload.of({
     intent: (account, now) =>

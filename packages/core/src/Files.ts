@@ -20,6 +20,7 @@ import type { Principal } from "./Principal.ts"
 import { Registry } from "./Registry.ts"
 import { listPosition } from "./RegistryIndexes.ts"
 import { Removal } from "./Removal.ts"
+import * as Span from "./Span.ts"
 import { Upstream } from "./Upstream.ts"
 
 export interface FilePage {
@@ -70,7 +71,7 @@ const make = Effect.gen(function* () {
   const upstream = yield* Upstream
   const scope = yield* Effect.scope
 
-  const list = Effect.fn("Files.list")(function* (principal: Principal, operation: ListFiles) {
+  const list = Effect.fnUntraced(function* (principal: Principal, operation: ListFiles) {
     const { limit, order, purpose } = operation
     let after =
       operation.after === null
@@ -131,7 +132,7 @@ const make = Effect.gen(function* () {
     })
   })
 
-  const content = Effect.fn("Files.content")(function* (principal: Principal, operation: FileContent) {
+  const content = Effect.fnUntraced(function* (principal: Principal, operation: FileContent) {
     const file = yield* lookup.find(principal, operation.id)
     if (!file.kept) return yield* fromCopies(file)
     const range = operation.range === null ? null : Bytes.resolveRange(operation.range, file.bytes)
@@ -155,9 +156,9 @@ const make = Effect.gen(function* () {
 
   return Files.of({
     create: creation.create,
-    list,
+    list: (principal, operation) => Span.onDemand(list(principal, operation), "Files.list"),
     retrieve: (principal, { id }) => lookup.find(principal, id),
-    content,
+    content: (principal, operation) => Span.onDemand(content(principal, operation), "Files.content"),
     remove,
     replicas: (principal, { id }) => Effect.map(lookup.find(principal, id), ({ replicas }) => replicas)
   })

@@ -27,14 +27,15 @@ export class LostUploads extends Context.Service<
       lost: LostUpload
     ) => Effect.Effect<ReadonlyArray<RemoteFile>, ProviderError | StorageError>
     /**
-     * Deals with one lost upload as far as it can be dealt with now. True when there is nothing left to do:
-     * the copies are deleted, or, if they were found on a shared account, reported.
+     * Deals with one lost upload as far as it can be dealt with now. `Settled` when there is nothing left to do:
+     * the copies are deleted, or, if they were found on a shared account, reported. `Waiting` when it is too early
+     * to tell, `Failed` when the provider could not be asked.
      */
     readonly settle: (
       file: ManagedFile,
       lost: LostUpload,
       now: number
-    ) => Effect.Effect<boolean, ProviderError | StorageError>
+    ) => Effect.Effect<"Settled" | "Waiting" | "Failed", StorageError>
   }
 >()("@omnifile/core/LostUploads") {}
 
@@ -93,20 +94,12 @@ const make = Effect.gen(function* () {
     return uploading.some((other) => other.filename === file.filename && other.bytes === file.bytes)
   })
 
-  const unanswered = (target: ProviderAccount, call: string) =>
-    new ProviderError({
-      account: target.account.id,
-      call,
-      reason: new Unreachable({ timedOut: true, cause: "no answer in time" }),
-      maybeAccepted: false
-    })
-
-  const remove = (target: ProviderAccount, remoteId: string) =>
+  const remove = (target: ProviderAccount, remoteId: string): Effect.Effect<boolean, ProviderError> =>
     upstream.request(target, Effect.succeed(target.provider.files.remove(remoteId)), Result.succeed).pipe(
-      Effect.asVoid,
+      Effect.as(true),
       Effect.catchIf(
         (error) => error.absent,
-        () => Effect.void
+        () => Effect.succeed(true)
       )
     )
 
@@ -135,8 +128,22 @@ const make = Effect.gen(function* () {
     <A, E>(run: Effect.Effect<A, E>): Effect.Effect<A, E | ProviderError> =>
       Effect.timeoutOrElse(run, {
         duration: patience,
-        orElse: () => Effect.fail(unanswered(target, "files.list"))
+        orElse: () =>
+          Effect.fail(
+            new ProviderError({
+              account: target.account.id,
+              call: "files.list",
+              reason: new Unreachable({ timedOut: true, cause: "no answer in time" }),
+              maybeAccepted: false
+            })
+          )
       })
+
+  const failed = (account: string, why: ProviderError | string) =>
+    Effect.logWarning("A lost upload could not be dealt with; it will be tried again", why).pipe(
+      Effect.annotateLogs({ account }),
+      Effect.as("Failed" as const)
+    )
 
   return LostUploads.of({
     search: Effect.fn("LostUploads.search")(function* (file, lost) {
@@ -148,10 +155,17 @@ const make = Effect.gen(function* () {
       )
     }),
     settle: Effect.fn("LostUploads.settle")(function* (file, lost, now) {
-      const target = catalog.accounts.get(lost.account)
-      if (target === undefined) return lost.remoteId === null
-      if (lost.remoteId !== null) return yield* Effect.as(inTime(target)(remove(target, lost.remoteId)), true)
-      return now < lost.endedAt + listingDelay ? false : yield* inTime(target)(settleUnknown(target, file, lost))
+      const { account, remoteId } = lost
+      const target = catalog.accounts.get(account)
+      if (target === undefined) {
+        return remoteId === null ? "Settled" : yield* failed(account, "the account is not configured any more")
+      }
+      if (remoteId === null && now < lost.endedAt + listingDelay) return "Waiting"
+      const dealWith = remoteId === null ? settleUnknown(target, file, lost) : remove(target, remoteId)
+      return yield* inTime(target)(dealWith).pipe(
+        Effect.map((settled) => (settled ? "Settled" : "Waiting")),
+        Effect.catchTag("ProviderError", (error) => failed(account, error))
+      )
     })
   })
 })

@@ -15,7 +15,7 @@ import * as Semaphore from "effect/Semaphore"
 import { Catalog } from "./Catalog.ts"
 import { creationOf, Instance, uploadOf } from "./Instance.ts"
 import { LostUploads } from "./LostUploads.ts"
-import { abandonedUpload, type LostUpload, type ManagedFile, openUploads, Replica, update } from "./ManagedFile.ts"
+import { abandonedUpload, type ManagedFile, openUploads, Replica, update } from "./ManagedFile.ts"
 import { Registry } from "./Registry.ts"
 import { backoff, Removal } from "./Removal.ts"
 import { Replication } from "./Replication.ts"
@@ -36,6 +36,9 @@ const concurrency = 32
 
 /** A copy that failed this often in a row is made when a call needs it, and not before. */
 const repairLimit = 8
+
+/** Milliseconds until a provider is asked again that could not be asked about a lost upload. */
+const failedSettlement = 15_000
 
 /** How long a repair is watched. It goes on after that, and its outcome is seen when the row is due again. */
 const repairPatience = Duration.seconds(30)
@@ -77,15 +80,6 @@ const make = Effect.gen(function* () {
     return state === "pending" && !(holder !== null && (yield* instance.mayBeAt(holder, uploadOf(key, account))))
   })
 
-  const settle = (file: ManagedFile, lost: LostUpload, now: number) =>
-    lostUploads
-      .settle(file, lost, now)
-      .pipe(
-        Effect.catchTag("ProviderError", (error) =>
-          Effect.as(Effect.logWarning("A lost upload could not be dealt with", error), false)
-        )
-      )
-
   /** Copies that an installation which keeps going on partial failure still owes. */
   const owed = (file: ManagedFile): ReadonlyArray<Replica> =>
     onPartialFailure === "any" && file.kept && file.attempts < repairLimit
@@ -108,9 +102,10 @@ const make = Effect.gen(function* () {
   const tend = Effect.fnUntraced(function* (file: ManagedFile, now: number) {
     if (file.expiresAt !== null && file.expiresAt <= now) return yield* expire(file)
     const abandoned = yield* Effect.filter(file.replicas, (replica) => isAbandoned(file.key, replica))
-    const settled = yield* Effect.filter(file.lostUploads, (lost) => settle(file, lost, now), {
+    const settled = yield* Effect.forEach(file.lostUploads, (lost) => lostUploads.settle(file, lost, now), {
       concurrency: "unbounded"
     })
+    const over = file.lostUploads.filter((_, index) => settled[index] === "Settled")
     const missing = yield* repair(file)
     const ended = yield* Clock.currentTimeMillis
     yield* registry.modifyFile(file.key, (current) => {
@@ -124,10 +119,17 @@ const make = Effect.gen(function* () {
       const lost = given.map((replica) => abandonedUpload(replica, ended))
       // Without a copy to make, the count stays: what was given up is not begun again.
       const attempts = missing ? current.attempts + 1 : owed(file).length > 0 ? 0 : current.attempts
-      const next = update(current, { replicas, lostUploads: [...openUploads(current, settled), ...lost], attempts })
-      const due = nextDue(next, ended, instanceTtl, owed(next).length > 0)
+      const next = update(current, { replicas, lostUploads: [...openUploads(current, over), ...lost], attempts })
+      const due = earliest(
+        next.expiresAt,
+        next.lostUploads.length === 0 ? null : ended + (settled.includes("Failed") ? failedSettlement : 1_000),
+        next.replicas.some(({ state }) => state === "pending") ? ended + instanceTtl : null,
+        owed(next).length === 0 ? null : ended + backoff(next.attempts)
+      )
       // As with creates: an instance that has let go of a copy is to see it.
-      const othersWork = next.replicas.some((replica) => replica.state === "pending" && replica.instance !== instance.id)
+      const othersWork = next.replicas.some(
+        (replica) => replica.state === "pending" && replica.instance !== instance.id
+      )
       return update(next, { dueAt: othersWork ? Math.min(due ?? ended, current.dueAt ?? ended) : due })
     })
   })
@@ -188,14 +190,10 @@ const sameIntent = (a: Replica, b: Replica): boolean =>
   a.instance === b.instance &&
   a.createdAt === b.createdAt
 
-/** When a ready file needs attention next, or null for never. */
-const nextDue = (file: ManagedFile, now: number, instanceTtl: number, owing: boolean): number | null => {
-  const due: Array<number> = []
-  if (file.expiresAt !== null) due.push(file.expiresAt)
-  if (file.lostUploads.length > 0) due.push(now + 1_000)
-  if (file.replicas.some(({ state }) => state === "pending")) due.push(now + instanceTtl)
-  if (owing) due.push(now + backoff(file.attempts))
-  return due.length === 0 ? null : Math.min(...due)
+/** The first of some times, or null for never. */
+const earliest = (...times: ReadonlyArray<number | null>): number | null => {
+  const known = times.filter((time) => time !== null)
+  return known.length === 0 ? null : Math.min(...known)
 }
 
 export const layer: Layer.Layer<

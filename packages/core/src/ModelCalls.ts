@@ -23,6 +23,7 @@ import { type Candidate, type DeploymentRequest, type FailureAction, Hooks, type
 import type { RequestBody, TransportResponse } from "./HttpTransport.ts"
 import { type Edit, splice, splicePieces } from "./JsonScan.ts"
 import { ProviderError } from "./ProviderError.ts"
+import * as Span from "./Span.ts"
 import { Upstream } from "./Upstream.ts"
 
 export interface Served {
@@ -110,7 +111,7 @@ const make = Effect.gen(function* () {
     }
   })
 
-  const serve = Effect.fn("ModelCalls.serve")(function* (call: ModelCall) {
+  const serve = Effect.fnUntraced(function* (call: ModelCall) {
     const failures: Array<AccountFailure | ProviderError> = []
     for (const deployment of yield* candidatesOf(call)) {
       const outcome = yield* tryCandidate(call, deployment)
@@ -129,7 +130,7 @@ const make = Effect.gen(function* () {
     return yield* exhausted(call.operation.model, failures)
   })
 
-  return ModelCalls.of({ serve })
+  return ModelCalls.of({ serve: (call) => Span.onDemand(serve(call), "ModelCalls.serve") })
 })
 
 /** From this length on a body is sent in pieces: copying it would cost more than sending it so. In bytes. */

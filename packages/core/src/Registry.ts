@@ -7,26 +7,16 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import type { Scope } from "./Access.ts"
 import { FileCache } from "./FileCache.ts"
-import { fileEntries, instant, listPartition, remotePartition } from "./RegistryIndexes.ts"
-import { ManagedFile, type Purpose } from "./ManagedFile.ts"
+import type { ManagedFile, Purpose } from "./ManagedFile.ts"
 import * as Backend from "./RegistryBackend.ts"
 import { type Change, type Position, RegistryBackend, type StoredRecord } from "./RegistryBackend.ts"
+import { instant, listPartition, remotePartition } from "./RegistryIndexes.ts"
+import * as Records from "./RegistryRecords.ts"
+import type { IdempotencyRecord } from "./RegistryRecords.ts"
 import * as StorageError from "./StorageError.ts"
-
-/** The claim of one create call on an `Idempotency-Key`. */
-export class IdempotencyRecord extends Schema.Class<IdempotencyRecord>("IdempotencyRecord")({
-  /** A digest of caller and key. */
-  key: Schema.String,
-  /** A digest of the request: another one under the same key is a conflict. */
-  fingerprint: Schema.String,
-  /** The row that the call makes or made; how far it is stands there. */
-  file: Schema.String,
-  /** Milliseconds since 1970. */
-  expiresAt: Schema.Int
-}) {}
 
 /** A row, and the version that a change must name. */
 export interface Versioned<A> {
@@ -107,19 +97,6 @@ export class Registry extends Context.Service<
   }
 >()("@omnifile/core/Registry") {}
 
-class InstanceRecord extends Schema.Class<InstanceRecord>("InstanceRecord")({
-  until: Schema.Int
-}) {}
-
-const codec = <A>(schema: Schema.Codec<A, unknown>) => {
-  const json = Schema.fromJsonString(schema)
-  return { decode: Schema.decodeUnknownEffect(json), encode: Schema.encodeSync(json) }
-}
-
-const files = codec(ManagedFile)
-const idempotencyRecords = codec(IdempotencyRecord)
-const instances = codec(InstanceRecord)
-
 const make = Effect.gen(function* () {
   const backend = yield* RegistryBackend
   const cache = new FileCache()
@@ -132,9 +109,9 @@ const make = Effect.gen(function* () {
         onSuccess: (value) => ({ value, version: record.version }),
         onFailure: (cause) => fail("decode", new StorageError.Corrupt({ key: record.key, cause }))
       })
-  const decodeFile = decodeWith(files.decode)
-  const decodeIdempotency = decodeWith(idempotencyRecords.decode)
-  const decodeInstance = decodeWith(instances.decode)
+  const decodeFile = decodeWith(Records.files.decode)
+  const decodeIdempotency = decodeWith(Records.idempotency.decode)
+  const decodeInstance = decodeWith(Records.instances.decode)
 
   const readOne = Effect.fnUntraced(function* <A>(
     collection: string,
@@ -179,28 +156,6 @@ const make = Effect.gen(function* () {
       })
     })
 
-  const fileChange = (before: number, file: ManagedFile): Change => ({
-    collection: "files",
-    key: file.key,
-    expected: before,
-    record: { value: files.encode(file), entries: fileEntries(file) }
-  })
-  const fileRemoval = (before: number, key: string): Change => ({
-    collection: "files",
-    key,
-    expected: before,
-    record: null
-  })
-  const idempotencyChange = (before: number, record: IdempotencyRecord): Change => ({
-    collection: "idempotency",
-    key: record.key,
-    expected: before,
-    record: {
-      value: idempotencyRecords.encode(record),
-      entries: [{ index: "expiry", partitions: ["all"], sort: instant(record.expiresAt) }]
-    }
-  })
-
   /**
    * The cache must not show the old row after the commit, whatever becomes of the commit. An interruption waits
    * for it: one that is still under way would change the row after the cache was told.
@@ -240,7 +195,7 @@ const make = Effect.gen(function* () {
   return Registry.of({
     file: (key) => Effect.map(cachedFiles([key]), ([file]) => file),
     files: cachedFiles,
-    insertFile: (file) => commit([fileChange(0, file)]),
+    insertFile: (file) => commit([Records.fileChange(0, file)]),
     modifyFile: (key, change) =>
       whileContended(
         Effect.gen(function* () {
@@ -249,16 +204,13 @@ const make = Effect.gen(function* () {
           const before = found.value
           const after = change(before)
           if (after === undefined) return before
-          const changes = [after === null ? fileRemoval(found.version, key) : fileChange(found.version, after)]
+          const changes = [
+            after === null ? Records.removal(found.version, "files", key) : Records.fileChange(found.version, after)
+          ]
           if (before.idempotency !== null && after?.idempotency !== before.idempotency) {
             const held = yield* readOne("idempotency", before.idempotency, decodeIdempotency)
             if (held?.value.file === key) {
-              changes.push({
-                collection: "idempotency",
-                key: before.idempotency,
-                expected: held.version,
-                record: null
-              })
+              changes.push(Records.removal(held.version, "idempotency", before.idempotency))
             }
           }
           yield* commit(changes)
@@ -303,11 +255,12 @@ const make = Effect.gen(function* () {
       const found = yield* freshFile(record.file)
       const after = found === undefined ? undefined : change(found.value)
       if (found === undefined || after === undefined) return "Refused"
-      const committed = yield* orFalse(commit([idempotencyChange(replaces, record), fileChange(found.version, after)]))
+      const committed = yield* orFalse(
+        commit([Records.idempotencyChange(replaces, record), Records.fileChange(found.version, after)])
+      )
       return committed ? "Claimed" : "Contended"
     }),
-    removeIdempotency: (key, version) =>
-      Effect.asVoid(orFalse(commit([{ collection: "idempotency", key, expected: version, record: null }]))),
+    removeIdempotency: (key, version) => Effect.asVoid(orFalse(commit([Records.removal(version, "idempotency", key)]))),
     expiredIdempotency: Effect.fnUntraced(function* (now, limit) {
       const records = yield* backend.scan({
         collection: "idempotency",
@@ -323,10 +276,7 @@ const make = Effect.gen(function* () {
       whileContended(
         Effect.gen(function* () {
           const found = yield* readOne("instances", instance, decodeInstance)
-          const value = instances.encode(new InstanceRecord({ until }))
-          yield* commit([
-            { collection: "instances", key: instance, expected: found?.version ?? 0, record: { value, entries: [] } }
-          ])
+          yield* commit([Records.instanceChange(found?.version ?? 0, instance, until)])
         })
       ),
     removeInstance: (instance) =>
@@ -334,7 +284,7 @@ const make = Effect.gen(function* () {
         Effect.gen(function* () {
           const found = yield* readOne("instances", instance, decodeInstance)
           if (found === undefined) return
-          yield* commit([{ collection: "instances", key: instance, expected: found.version, record: null }])
+          yield* commit([Records.removal(found.version, "instances", instance)])
         })
       ),
     isAlive: (instance, now) =>

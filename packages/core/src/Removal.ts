@@ -14,7 +14,7 @@ import { BlobStore } from "./BlobStore.ts"
 import { Catalog } from "./Catalog.ts"
 import { Instance, uploadOf } from "./Instance.ts"
 import { LostUploads } from "./LostUploads.ts"
-import { abandonedUpload, LostUpload, type ManagedFile, openUploads, type Replica, update } from "./ManagedFile.ts"
+import { abandonedUpload, type LostUpload, type ManagedFile, openUploads, type Replica, update } from "./ManagedFile.ts"
 import { Registry } from "./Registry.ts"
 import { Settings } from "./Settings.ts"
 import type { StorageError } from "./StorageError.ts"
@@ -38,6 +38,9 @@ export class Removal extends Context.Service<
   }
 >()("@omnifile/core/Removal") {}
 
+/** What became of a copy. It is `busy` while its upload is under way, and `abandoned` if it never ended. */
+type Outcome = "gone" | "left" | "busy" | "abandoned"
+
 /** Milliseconds until the next try: 1 s, doubling, at most 5 minutes. */
 export const backoff = (attempts: number): number => Math.min(300_000, 1_000 * 2 ** Math.min(attempts, 20))
 
@@ -58,17 +61,14 @@ const make = Effect.gen(function* () {
   const scope = yield* Effect.scope
   const running = new Set<string>()
 
-  /** What became of a copy: gone, still there, or perhaps there under an ID that nobody knows. */
   const removeReplica = Effect.fnUntraced(function* (
     key: string,
-    replica: Replica,
-    now: number
-  ): Effect.fn.Return<"gone" | "left" | LostUpload, StorageError> {
-    const { account, remoteId, state } = replica
+    replica: Replica
+  ): Effect.fn.Return<Outcome, StorageError> {
+    const { account, instance: holder, remoteId, state } = replica
     if (remoteId === null) {
       if (state !== "pending") return "gone"
-      const underWay = replica.instance !== null && (yield* instance.mayBeAt(replica.instance, uploadOf(key, account)))
-      return underWay ? "left" : abandonedUpload(replica, now)
+      return holder !== null && (yield* instance.mayBeAt(holder, uploadOf(key, account))) ? "busy" : "abandoned"
     }
     const target = catalog.accounts.get(account)
     if (target === undefined) {
@@ -91,14 +91,6 @@ const make = Effect.gen(function* () {
     return "left"
   })
 
-  const settle = (file: ManagedFile, lost: LostUpload, now: number) =>
-    lostUploads.settle(file, lost, now).pipe(
-      Effect.map((settled) => (settled ? "settled" : "open")),
-      Effect.catch((error) =>
-        Effect.as(Effect.logWarning("A lost upload could not be dealt with", error), "failed" as const)
-      )
-    )
-
   const removeContent = (key: string) =>
     blobs.remove(key).pipe(
       Effect.as(true),
@@ -109,32 +101,34 @@ const make = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     const [outcomes, settled, emptied] = yield* Effect.all(
       [
-        Effect.forEach(file.replicas, (replica) => removeReplica(file.key, replica, now), {
-          concurrency: "unbounded"
-        }),
-        Effect.forEach(file.lostUploads, (lost) => settle(file, lost, now), { concurrency: "unbounded" }),
+        Effect.forEach(file.replicas, (replica) => removeReplica(file.key, replica), { concurrency: "unbounded" }),
+        Effect.forEach(file.lostUploads, (lost) => lostUploads.settle(file, lost, now), { concurrency: "unbounded" }),
         removeContent(file.key)
       ],
       { concurrency: "unbounded" }
     )
-    const gone = file.replicas.filter((_, index) => outcomes[index] !== "left")
-    const over = file.lostUploads.filter((_, index) => settled[index] === "settled")
-    const lost = outcomes.filter((outcome) => outcome instanceof LostUpload)
+    // An upload that was under way may have added its copy meanwhile: it has no outcome.
+    const outcomeOf = (replica: Replica): Outcome | undefined =>
+      outcomes[file.replicas.findIndex((other) => sameCopy(other, replica))]
+    const over = file.lostUploads.filter((_, index) => settled[index] === "Settled")
+    const failed = !emptied || outcomes.includes("left") || settled.includes("Failed")
     const ended = yield* Clock.currentTimeMillis
     const after = yield* registry.modifyFile(file.key, (current) => {
       if (current.state !== "deleting") return undefined
-      // An upload that was under way may have added its copy meanwhile: only what was dealt with goes.
-      const replicas = current.replicas.filter((replica) => !gone.some((other) => sameCopy(other, replica)))
-      const open = [...openUploads(current, over), ...lost]
-      if (replicas.length > 0 || open.length > 0 || !emptied) {
-        // A lost upload that is still open only has to be waited for.
-        const failed = replicas.length > 0 || !emptied || settled.includes("failed")
-        const attempts = failed ? current.attempts + 1 : current.attempts
-        return update(current, { replicas, lostUploads: open, attempts, dueAt: ended + backoff(attempts) })
+      const abandoned = current.replicas.filter((replica) => outcomeOf(replica) === "abandoned")
+      const replicas = current.replicas.filter(
+        (replica) => outcomeOf(replica) !== "gone" && outcomeOf(replica) !== "abandoned"
+      )
+      const lostUploads = [...openUploads(current, over), ...abandoned.map((replica) => abandonedUpload(replica, now))]
+      if (replicas.length === 0 && lostUploads.length === 0 && emptied) {
+        return current.id === null
+          ? null
+          : update(current, { state: "deleted", replicas, lostUploads, attempts: 0, dueAt: ended + tombstoneTtl })
       }
-      return current.id === null
-        ? null
-        : update(current, { state: "deleted", replicas, lostUploads: [], attempts: 0, dueAt: ended + tombstoneTtl })
+      const attempts = failed ? current.attempts + 1 : current.attempts
+      // Who has a copy in hand, or has let go of it, is to see the row: it stays due.
+      const dueAt = !failed && outcomes.includes("busy") ? current.dueAt : ended + backoff(attempts)
+      return update(current, { replicas, lostUploads, attempts, dueAt })
     })
     return after === undefined || after.state === "deleted"
   })

@@ -61,7 +61,7 @@ const make = Effect.gen(function* () {
     return yield* registry.modifyFile(key, (current) => {
       const replica = findReplica(current, account)
       if (current.state !== "ready" || replica?.state === "processing") return undefined
-      if (replica !== undefined && isLive(replica, now)) return undefined
+      if (!current.kept || (replica !== undefined && isLive(replica, now))) return undefined
       if (held || (replica?.state === "pending" && replica.instance !== holder)) return undefined
       // Nobody is at that upload any more, and what it may have left is not known.
       const abandoned = replica?.state === "pending" ? [abandonedUpload(replica, now)] : []
@@ -73,8 +73,8 @@ const make = Effect.gen(function* () {
     })
   })
 
-  const gone = (account: string) =>
-    Effect.fail(new AccountFailure({ account, message: "the file was deleted meanwhile", timedOut: false }))
+  const impossible = (account: string, message: string) =>
+    Effect.fail(new AccountFailure({ account, message, timedOut: false }))
 
   const copy = Effect.fn("Replication.copy")(function* (key: string, account: string) {
     // From before the intent is written: what nobody has in hand counts as abandoned.
@@ -83,10 +83,13 @@ const make = Effect.gen(function* () {
       const row = yield* claim(key, account)
       const now = yield* Clock.currentTimeMillis
       const replica = row === undefined ? undefined : findReplica(row, account)
-      if (row === undefined || row.state !== "ready") return yield* gone(account)
+      if (row === undefined || row.state !== "ready") {
+        return yield* impossible(account, "the file was deleted meanwhile")
+      }
       if (replica !== undefined && isLive(replica, now)) return replica
       if (replica?.state === "pending" && replica.instance === instance.id) return yield* upload.run(row, account)
       if (replica?.state === "processing") return yield* upload.resume(row, replica)
+      if (!row.kept) return yield* impossible(account, "has no copy of the file, whose content is not kept here")
       yield* Effect.sleep(pollInterval)
     }
   }, Effect.scoped)

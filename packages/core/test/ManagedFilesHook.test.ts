@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Result from "effect/Result"
+import type { Hook } from "../src/Hooks.ts"
 import { answer, decode } from "./support/FakeProvider.ts"
 import { admin, alice, aliceInRed, bob, carolInRed } from "./support/principals.ts"
 import * as SharedStorage from "./support/SharedStorage.ts"
@@ -451,6 +452,26 @@ describe("ManagedFilesHook", () => {
       })
     )
   })
+
+  it.effect(
+    "a copy that expires while the call is on its way, and cannot be made again, is the account's failure",
+    () =>
+      Effect.gen(function* () {
+        const slow: Hook = {
+          name: "slow",
+          filterDeployments: (_call, candidates) => Effect.as(Effect.sleep("2 minutes"), candidates)
+        }
+        const world = yield* World.make({ settings: { keepContent: false }, hooks: [slow] })
+        const instance = yield* world.start()
+        world.account("east").copyLife = 60_000
+        const file = yield* instance.upload(onEast)
+        const chat = yield* Effect.forkChild(Effect.flip(instance.chat({ model: "east-only", files: [idOf(file)] })))
+        yield* advance(121_000, 10_000)
+        const error = yield* Fiber.join(chat)
+        assert.strictEqual(error._tag, "ProvidersFailed")
+        assert.include(error.message, "not kept here")
+      })
+  )
 
   it.effect("storage that fails while copies are looked up fails the call and calls no provider", () =>
     Effect.gen(function* () {

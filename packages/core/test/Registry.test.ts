@@ -4,39 +4,15 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import { Owner } from "../src/Access.ts"
-import { LostUpload, ManagedFile, Replica, update } from "../src/ManagedFile.ts"
+import { LostUpload, type ManagedFile, update } from "../src/ManagedFile.ts"
 import * as Registry from "../src/Registry.ts"
 import { RegistryBackend } from "../src/RegistryBackend.ts"
+import { IdempotencyRecord } from "../src/RegistryRecords.ts"
+import { replica, row } from "./support/rows.ts"
 import * as SharedStorage from "./support/SharedStorage.ts"
 import { settle } from "./support/time.ts"
 
-const row = (key: string, changes: Partial<typeof ManagedFile.Type> = {}): ManagedFile =>
-  new ManagedFile({
-    key,
-    id: `file-${key}`,
-    state: "ready",
-    owner: new Owner({ user: "alice", team: null, keyHash: null }),
-    filename: "a.txt",
-    bytes: 1,
-    sha256: "",
-    declaredType: null,
-    contentType: "text/plain",
-    purpose: "user_data",
-    createdAt: 1,
-    expiresAt: null,
-    models: [],
-    kept: true,
-    replicas: [],
-    lostUploads: [],
-    instance: null,
-    idempotency: null,
-    dueAt: null,
-    attempts: 0,
-    ...changes
-  })
-
-const record = (key: string, file: string) =>
-  new Registry.IdempotencyRecord({ key, fingerprint: "f", file, expiresAt: 1_000 })
+const record = (key: string, file: string) => new IdempotencyRecord({ key, fingerprint: "f", file, expiresAt: 1_000 })
 
 interface Views {
   readonly storage: SharedStorage.SharedStorage
@@ -66,19 +42,7 @@ describe("Registry", () => {
         owner: new Owner({ user: null, team: "ré d", keyHash: "h" }),
         expiresAt: 5,
         models: ["m", "n"],
-        replicas: [
-          new Replica({
-            account: "east",
-            variant: "original",
-            state: "ready",
-            remoteId: "file/1?",
-            instance: null,
-            expiresAt: 9,
-            createdAt: 1,
-            updatedAt: 2,
-            error: null
-          })
-        ],
+        replicas: [replica({ account: "east", remoteId: "file/1?", expiresAt: 9, updatedAt: 2 })],
         lostUploads: [new LostUpload({ account: "west", remoteId: "file-2", startedAt: 1, endedAt: 2 })]
       })
       yield* registry.insertFile(file)

@@ -333,25 +333,32 @@ describe("an upload whose process is killed", () => {
     )
   )
 
-  it.effect("a copy on demand that nobody finishes is looked for, and made again", () =>
-    inWorld({}, (world) =>
-      Effect.gen(function* () {
-        const first = yield* world.start()
-        const file = yield* first.upload({ models: [] })
-        world.account("east").script("create", { _tag: "Hang", done: true })
-        const chat = { model: "east-only", files: [file.id ?? ""] }
-        yield* Effect.forkDetach(Effect.exit(first.chat(chat)))
-        yield* settle
-        first.kill()
-        const second = yield* world.start()
-        const waiting = yield* Effect.forkChild(second.chat(chat))
-        yield* until("an answer", () => waiting.pollUnsafe() !== undefined, 15_000)
-        yield* World.quiesce
-        assert.strictEqual(world.account("east").files.size, 1)
-        assert.deepStrictEqual(problems(world), [])
-      }).pipe(Effect.orDie)
+  for (const [by, settings] of [
+    ["background work", {}],
+    ["the next call", { maintenanceInterval: 3_600_000 }]
+  ] as const) {
+    it.effect(`a copy on demand that nobody finishes is taken over by ${by}, and what it left is looked for`, () =>
+      inWorld({}, (world) =>
+        Effect.gen(function* () {
+          const first = yield* world.start()
+          const file = yield* first.upload({ models: [] })
+          world.account("east").script("create", { _tag: "Hang", done: true })
+          const chat = { model: "east-only", files: [file.id ?? ""] }
+          yield* Effect.forkDetach(Effect.exit(first.chat(chat)))
+          yield* settle
+          first.kill()
+          const second = yield* world.start(settings)
+          if (by === "background work") yield* advance(10_000)
+          const waiting = yield* Effect.forkChild(second.chat(chat))
+          yield* until("an answer", () => waiting.pollUnsafe() !== undefined, 15_000)
+          yield* world.start()
+          yield* World.quiesce
+          assert.strictEqual(world.account("east").files.size, 1)
+          assert.deepStrictEqual(problems(world), [])
+        }).pipe(Effect.orDie)
+      )
     )
-  )
+  }
 
   it.effect("one that is not dead but was taken for dead does no harm", () =>
     inWorld({}, (world) =>

@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import type { Headers } from "effect/http/Headers"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as Result from "effect/Result"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as ApiError from "./ApiError.ts"
 import * as RequestId from "./RequestId.ts"
@@ -78,47 +78,50 @@ export const make = Effect.gen(function* () {
     never,
     R | HttpServerRequest.HttpServerRequest | Scope.Scope
   > =>
-    Effect.flatMap(
-      HttpServerRequest.HttpServerRequest,
-      Effect.fnUntraced(function* (request) {
-        const started = yield* Clock.currentTimeMillis
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+      Clock.clockWith((clock) => {
+        const started = clock.currentTimeMillisUnsafe()
         const headers = request.headers
         const id = requestId(headers)
-        let principal: Principal | null = null
-        const outcome = yield* authenticator.authenticate(apiKey(headers)).pipe(
-          Effect.flatMap((caller) => {
-            principal = caller
-            return handler({ request, headers, id, principal: caller })
+        let caller: Principal | null = null
+
+        const answer = (response: HttpServerResponse.HttpServerResponse, failure: ApiError.ErrorAnswer | null) => {
+          log({
+            requestId: id,
+            method: request.method,
+            path: pathOf(request.url),
+            status: response.status,
+            duration: clock.currentTimeMillisUnsafe() - started,
+            user: caller?.user ?? null,
+            team: caller?.team ?? null,
+            error: failure?.message ?? null
+          })
+          return Effect.succeed(HttpServerResponse.setHeader(response, "x-request-id", id))
+        }
+        const refuse = (failure: ApiError.ErrorAnswer) => answer(ApiError.respond(failure), failure)
+
+        return authenticator.authenticate(apiKey(headers)).pipe(
+          Effect.flatMap((principal) => {
+            caller = principal
+            return handler({ request, headers, id, principal })
           }),
-          Effect.result,
-          Effect.annotateLogs("requestId", id),
-          Effect.catchCause((cause) =>
-            Cause.hasInterruptsOnly(cause)
-              ? Effect.failCause(cause as Cause.Cause<never>)
-              : Effect.as(
-                  Effect.annotateLogs(Effect.logError("A request failed unexpectedly", cause), "requestId", id),
-                  null
-                )
-          )
+          Effect.matchCauseEffect({
+            onSuccess: (response) => answer(response, null),
+            onFailure: (cause) => {
+              const error = Cause.findErrorOption(cause)
+              if (Option.isSome(error)) return refuse(ApiError.describe(error.value))
+              // What is left has no failure in it.
+              const unexpected = cause as Cause.Cause<never>
+              return Cause.hasInterruptsOnly(cause)
+                ? Effect.failCause(unexpected)
+                : Effect.andThen(
+                    Effect.logError("A request failed unexpectedly", unexpected),
+                    refuse(ApiError.internal)
+                  )
+            }
+          }),
+          Effect.annotateLogs("requestId", id)
         )
-        const failure =
-          outcome === null ? ApiError.internal : Result.isFailure(outcome) ? ApiError.describe(outcome.failure) : null
-        const response =
-          outcome !== null && Result.isSuccess(outcome)
-            ? outcome.success
-            : ApiError.respond(failure ?? ApiError.internal)
-        const caller = principal as Principal | null
-        log({
-          requestId: id,
-          method: request.method,
-          path: pathOf(request.url),
-          status: response.status,
-          duration: (yield* Clock.currentTimeMillis) - started,
-          user: caller?.user ?? null,
-          team: caller?.team ?? null,
-          error: failure?.message ?? null
-        })
-        return HttpServerResponse.setHeader(response, "x-request-id", id)
       })
     )
 

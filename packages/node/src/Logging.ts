@@ -15,22 +15,36 @@ export interface LogSettings {
 const isPretty = ({ format }: LogSettings): boolean =>
   format === "pretty" || (format === "auto" && process.stdout.isTTY === true)
 
+const text = (value: string | null): string => (value === null ? "null" : JSON.stringify(value))
+
+/** Written out by hand: it is done for every request, and a general writer takes several times as long. */
+const jsonLine = (time: string, entry: RequestLogEntry): string =>
+  `{"level":"${entry.status >= 500 ? "ERROR" : "INFO"}","timestamp":"${time}","message":"request",` +
+  `"requestId":${text(entry.requestId)},"method":${text(entry.method)},"path":${text(entry.path)},` +
+  `"status":${entry.status},"duration":${entry.duration},"user":${text(entry.user)},"team":${text(entry.team)},` +
+  `"error":${text(entry.error)}}\n`
+
+/** A path is the client's: quoted where it has anything that could end the line or a word. */
+const word = (value: string): string => (/^[\x21-\x7e]*$/.test(value) ? value : JSON.stringify(value))
+
+const prettyLine = (time: string, entry: RequestLogEntry): string =>
+  `${time} ${word(entry.method)} ${word(entry.path)} ${entry.status} ${entry.duration} ms ${entry.requestId}` +
+  `${entry.user === null ? "" : ` user=${word(entry.user)}`}${entry.error === null ? "" : ` ${text(entry.error)}`}\n`
+
 /** One line a request, collected for a moment and written together: a write for each would cost more than the rest. */
-const requestWriter = (pretty: boolean): ((entry: RequestLogEntry) => void) => {
-  let pending: Array<string> = []
+const requestWriter = (line: (time: string, entry: RequestLogEntry) => string): ((entry: RequestLogEntry) => void) => {
+  let pending: Array<RequestLogEntry> = []
   const flush = (): void => {
-    const lines = pending.join("")
+    const entries = pending
     pending = []
+    const time = new Date().toISOString()
+    let lines = ""
+    for (const entry of entries) lines += line(time, entry)
     process.stdout.write(lines)
   }
-  const render = (time: string, entry: RequestLogEntry): string =>
-    pretty
-      ? `${time} ${entry.method} ${entry.path} ${entry.status} ${entry.duration} ms ${entry.requestId}` +
-        `${entry.user === null ? "" : ` user=${entry.user}`}${entry.error === null ? "" : ` ${entry.error}`}\n`
-      : `${JSON.stringify({ level: entry.status >= 500 ? "ERROR" : "INFO", timestamp: time, message: "request", ...entry })}\n`
   return (entry) => {
     if (pending.length === 0) setImmediate(flush)
-    pending.push(render(new Date().toISOString(), entry))
+    pending.push(entry)
   }
 }
 
@@ -40,6 +54,6 @@ export const layer = (settings: LogSettings): Layer.Layer<never> => {
   return Layer.mergeAll(
     Logger.layer([pretty ? Logger.consolePretty() : Logger.consoleJson]),
     Layer.succeed(References.MinimumLogLevel, settings.level),
-    Layer.succeed(RequestLog, writesRequests ? requestWriter(pretty) : () => {})
+    Layer.succeed(RequestLog, writesRequests ? requestWriter(pretty ? prettyLine : jsonLine) : () => {})
   )
 }

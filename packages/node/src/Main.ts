@@ -66,7 +66,9 @@ const findSource = (
     const found = yield* Trial.fromEnvironment(options)
     if (found !== null) return { ...found, close: nothing }
     const emulated = yield* Effect.promise(emulate)
-    return { ...(yield* Trial.fromEmulated(emulated, options)), close: emulated.close }
+    // Providers that go on listening would keep the program from ending.
+    const trial = yield* Effect.tapError(Trial.fromEmulated(emulated, options), () => Effect.promise(emulated.close))
+    return { ...trial, close: emulated.close }
   })
 
 const stopOnSignal = (stop: () => Promise<void>): void => {

@@ -1,4 +1,5 @@
 /** Request bodies on Node.js, read straight from the socket's stream. */
+import * as Bytes from "@omnifile/core/Bytes"
 import { type CallError, invalid, TooLarge } from "@omnifile/core/CallError"
 import { RequestBodies } from "@omnifile/http/RequestBodies"
 import * as Effect from "effect/Effect"
@@ -45,28 +46,60 @@ const lengthOf = (request: HttpServerRequest, readable: Readable): number =>
 
 const brokenOff = invalid("The body broke off before its end.")
 
+/** Bodies that announce at most so many bytes are copied to their place as they come. */
+const placedLength = 4 * 1024 * 1024
+
+/** A body that comes in: in one piece, in the place that was made for it, or in pieces to be joined. */
+class Collected {
+  length = 0
+  readonly #announced: number
+  #place: Buffer | undefined
+  #chunks: Array<Buffer> = []
+
+  constructor(announced: number) {
+    this.#announced = announced
+  }
+
+  add(chunk: Buffer): void {
+    const offset = this.length
+    this.length += chunk.length
+    if (offset === 0 && chunk.length < this.#announced && this.#announced <= placedLength) {
+      this.#place = Buffer.allocUnsafeSlow(this.#announced)
+    }
+    if (this.#place !== undefined && this.length > this.#announced) {
+      this.#chunks = [this.#place.subarray(0, offset)]
+      this.#place = undefined
+    }
+    if (this.#place === undefined) this.#chunks.push(chunk)
+    else this.#place.set(chunk, offset)
+  }
+
+  bytes(): Uint8Array {
+    return this.#place === undefined ? Bytes.concat(this.#chunks) : this.#place.subarray(0, this.length)
+  }
+}
+
 const collect = (request: HttpServerRequest, readable: Readable, limit: number): Effect.Effect<Uint8Array, CallError> =>
   Effect.callback<Uint8Array, CallError>((resume) => {
     const refuse = (): void =>
       resume(Effect.fail(new TooLarge({ message: `The body is larger than ${limit} bytes.`, param: null })))
     if (readable.destroyed) return resume(Effect.fail(brokenOff))
-    if (lengthOf(request, readable) > limit) return refuse()
-    const chunks: Array<Buffer> = []
-    let length = 0
+    const announced = lengthOf(request, readable)
+    if (announced > limit) return refuse()
+    const body = new Collected(announced)
     const stop = (): void => {
       readable.off("data", onData).off("end", onEnd).off("close", onBreak).off("error", onBreak)
     }
-    const onData = (chunk: Buffer): void => {
-      length += chunk.length
-      chunks.push(chunk)
-      if (length <= limit) return
-      stop()
-      refuse()
-    }
     const onEnd = (): void => {
       stop()
-      const [only] = chunks
-      resume(Effect.succeed(only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks, length)))
+      resume(Effect.succeed(body.bytes()))
+    }
+    const onData = (chunk: Buffer): void => {
+      body.add(chunk)
+      if (body.length > limit) {
+        stop()
+        refuse()
+      } else if (body.length === announced) onEnd()
     }
     const onBreak = (): void => {
       stop()

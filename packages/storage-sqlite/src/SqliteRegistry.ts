@@ -5,7 +5,7 @@
  * While it waits for another process's commit, a call does not keep this process from other work: SQLite
  * would stop the event loop, so it gives up after a few milliseconds and is asked again a little later.
  */
-import { RegistryBackend } from "@omnifile/core/RegistryBackend"
+import { type Invalidation, RegistryBackend } from "@omnifile/core/RegistryBackend"
 import * as StorageError from "@omnifile/core/StorageError"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -24,6 +24,8 @@ export interface Options extends Database.Options {
 const fail = StorageError.of("sqlite")
 
 /** Makes effects of calls that block, each for one key, and repeats them while other processes are in the way. */
+const nothingInvalidated = Effect.succeed<Invalidation>({ _tag: "Nothing" })
+
 const makeAttempt = (busyTimeout: Duration.Input) => {
   const schedule = Schedule.min([Schedule.exponential("1 millis"), Schedule.spaced("20 millis")]).pipe(
     Schedule.jittered,
@@ -54,6 +56,15 @@ export const make = Effect.fnUntraced(function* (
   )
   const records = yield* opening(() => Records.make(db))
   let seenDataVersion = yield* opening(records.dataVersion)
+  let lookedThisTurn = false
+
+  /** Whether another connection has committed since the last look. */
+  const look = attempt("drainInvalidations", "", (): Invalidation => {
+    const dataVersion = records.dataVersion()
+    if (dataVersion === seenDataVersion) return { _tag: "Nothing" }
+    seenDataVersion = dataVersion
+    return { _tag: "Everything" }
+  })
 
   return RegistryBackend.of({
     name: "sqlite",
@@ -63,15 +74,19 @@ export const make = Effect.fnUntraced(function* (
       if (stale !== undefined) return yield* fail("commit", new StorageError.Conflict({ key: stale.key }))
     }),
     scan: (scan) => attempt("scan", scan.index, () => records.scan(scan)),
-    drainInvalidations: attempt("drainInvalidations", "", () => {
-      const dataVersion = records.dataVersion()
-      if (dataVersion === seenDataVersion) return { _tag: "Nothing" as const }
-      seenDataVersion = dataVersion
-      return { _tag: "Everything" as const }
+    drainInvalidations: Effect.suspend(() => {
+      // Requests of one turn of the event loop were all there when it began: one look does for them.
+      if (lookedThisTurn) return nothingInvalidated
+      lookedThisTurn = true
+      setImmediate(() => (lookedThisTurn = false))
+      return look
     })
   })
 })
 
-/** The backend as a layer. When it is released the database is closed, and the WAL moved into it. */
+/**
+ * The backend as a layer. When it is released the database is closed, and the WAL moved into it. A commit of another
+ * process is known from the next turn of the event loop on.
+ */
 export const layer = (options: Options): Layer.Layer<RegistryBackend, StorageError.StorageError> =>
   Layer.effect(RegistryBackend, make(options))

@@ -73,6 +73,8 @@ describe("the database file", () => {
 })
 
 describe("drainInvalidations", () => {
+  const nextTurn = Effect.promise(() => new Promise<void>((resolve) => void setImmediate(resolve)))
+
   it.effect("reports commits of others, once, and none of its own", () =>
     Effect.gen(function* () {
       const filename = newFilename()
@@ -80,8 +82,10 @@ describe("drainInvalidations", () => {
       yield* one.commit(insertion("a"))
       assert.strictEqual((yield* one.drainInvalidations)._tag, "Nothing")
       const other = yield* SqliteRegistry.make({ filename })
+      yield* nextTurn
       yield* other.commit(insertion("b"))
       assert.strictEqual((yield* one.drainInvalidations)._tag, "Everything")
+      yield* nextTurn
       assert.strictEqual((yield* one.drainInvalidations)._tag, "Nothing")
       assert.strictEqual((yield* other.drainInvalidations)._tag, "Nothing")
     })

@@ -10,24 +10,24 @@ const work = async (
   installation: Installation,
   server: ServerProcess,
   ledger: Ledger,
-  random: Random,
-  name: string
+  random: Random
 ): Promise<void> => {
   const { accounts } = installation
   const client = installation.client(server)
   const end = new AbortController()
-  const clientWork = async (worker: number): Promise<void> => {
-    for (let count = 0; !end.signal.aborted; count++) {
-      const size = random.next() < 0.3 ? random.between(200_000, 2_000_000) : random.between(0, 20_000)
+  // Many files have the same name and size, as if to be mistaken for one another.
+  const clientWork = async (): Promise<void> => {
+    while (!end.signal.aborted) {
+      const content = random.bytes(random.next() < 0.3 ? 1_500_000 : 5_000)
       const targets = accounts.filter(() => random.next() < 0.7)
-      const filename = `${name}-${worker}-${count}`
-      await ledger.upload(client, filename, random.bytes(size), targets.length === 0 ? accounts : targets)
+      const filename = random.next() < 0.5 ? "one.bin" : "other.bin"
+      await ledger.upload(client, { filename, content, accounts: targets.length === 0 ? accounts : targets })
       const standing = ledger.standing()
       const chosen = standing[random.between(0, standing.length - 1)]
       if (chosen !== undefined && random.next() < 0.4) await ledger.remove(client, chosen)
     }
   }
-  const workers = [clientWork(1), clientWork(2), clientWork(3)]
+  const workers = [clientWork(), clientWork(), clientWork()]
   await server.exited
   end.abort()
   await Promise.all(workers)
@@ -75,10 +75,10 @@ export const killInARow = async (
   random: Random
 ): Promise<ReadonlyArray<LogEntry>> => {
   const log: Array<LogEntry> = []
-  for (let round = 1; round <= kills; round++) {
+  for (let count = 0; count < kills; count++) {
     misbehave(installation, random)
     const server = await installation.start()
-    const working = work(installation, server, ledger, random, `round-${round}`)
+    const working = work(installation, server, ledger, random)
     await someMoment(installation, random)
     await server.kill()
     await working

@@ -5,11 +5,11 @@ import type OpenAI from "openai"
 import { assert } from "vitest"
 import { eventually } from "./eventually.ts"
 import { filesIn, type Installation } from "./Installation.ts"
-import type { Ledger } from "./Ledger.ts"
+import type { Ledger, Standing } from "./Ledger.ts"
 import * as Random from "./Random.ts"
 import type { ServerProcess } from "./ServerProcess.ts"
 
-export interface Scene {
+interface Scene {
   readonly installation: Installation
   readonly emulator: Emulator
   readonly server: ServerProcess
@@ -26,7 +26,7 @@ export interface Moment {
   readonly afterwards?: (scene: Scene) => Promise<void>
 }
 
-const content = Random.make(11).bytes(400_000)
+const size = 400_000
 
 /** Slow enough to be killed, with a content of that size. */
 const slow = { slowBytesPerSecond: 20_000 }
@@ -36,10 +36,22 @@ const second = (name: string): string => `${name}-second`
 
 export const accountsOf = ({ name }: Moment): ReadonlyArray<string> => [first(name), second(name)]
 
-const upload = ({ client, ledger }: Scene, name: string, accounts: ReadonlyArray<string>): Promise<void> =>
-  ledger.upload(client, name, content, accounts)
+const upload = (
+  { client, ledger }: Scene,
+  name: string,
+  accounts: ReadonlyArray<string>
+): Promise<Standing | undefined> =>
+  ledger.upload(client, { filename: name, content: Buffer.alloc(size, name), accounts })
 
-const uploadToBoth = (scene: Scene, name: string): Promise<void> => upload(scene, name, [first(name), second(name)])
+const uploadToBoth = (scene: Scene, name: string): Promise<Standing | undefined> =>
+  upload(scene, name, [first(name), second(name)])
+
+/** Uploads to both accounts; fails if that fails. */
+const have = async (scene: Scene, name: string): Promise<Standing> => {
+  const file = await uploadToBoth(scene, name)
+  assert.isDefined(file, name)
+  return file
+}
 
 const idOf = async ({ client }: Scene, name: string): Promise<string> => {
   for await (const { filename, id } of client.files.list()) if (filename === name) return id
@@ -113,9 +125,9 @@ export const moments: ReadonlyArray<Moment> = [
     reach: async (scene) => {
       const { client, emulator, ledger } = scene
       const account = first("deleted")
-      await uploadToBoth(scene, "deleted")
+      const file = await have(scene, "deleted")
       emulator.fault({ account, route: "files.delete", kind: { hang: true } })
-      void ledger.remove(client, "deleted")
+      void ledger.remove(client, file)
       await emulator.waitFor((entry) => entry.account === account && entry.route === "files.delete")
     }
   },
@@ -124,9 +136,9 @@ export const moments: ReadonlyArray<Moment> = [
     reach: async (scene) => {
       const { client, emulator, ledger } = scene
       const account = first("deletion-failed")
-      await uploadToBoth(scene, "deletion-failed")
+      const file = await have(scene, "deletion-failed")
       emulator.fault({ account, route: "files.delete", kind: { status: 500 } })
-      await ledger.remove(client, "deletion-failed")
+      await ledger.remove(client, file)
       assert.lengthOf(emulator.files(account), 1)
     }
   },
@@ -157,7 +169,7 @@ export const moments: ReadonlyArray<Moment> = [
   },
   {
     name: "untouched",
-    reach: (scene) => uploadToBoth(scene, "untouched"),
+    reach: async (scene) => void (await have(scene, "untouched")),
     afterwards: async (scene) => {
       assert.include(await ask(scene, "untouched", first("untouched")), "untouched, 400000 bytes")
     }

@@ -18,7 +18,7 @@ export interface Key {
   readonly models?: ReadonlyArray<string>
 }
 
-export interface Deployment {
+interface Deployment {
   readonly account: string
   readonly model: string
   readonly id?: string

@@ -8,9 +8,17 @@ import { filesIn, type Installation } from "./Installation.ts"
 import { sha256 } from "./Samples.ts"
 import type { LogEntry, ServerProcess } from "./ServerProcess.ts"
 
-interface Entry {
-  readonly sha256: string
+interface Upload {
+  readonly filename: string
+  /** No two uploads have the same: it is what files are told apart by. */
+  readonly content: Uint8Array
   /** Where there is to be a copy. */
+  readonly accounts: ReadonlyArray<string>
+}
+
+interface Entry {
+  /** For people who read what is wrong. */
+  readonly name: string
   readonly accounts: ReadonlyArray<string>
   /** Known once the upload was answered. */
   id: string | undefined
@@ -18,15 +26,16 @@ interface Entry {
   deletion: "none" | "tried" | "answered"
 }
 
+/** An uploaded file of the ledger. */
+export type Standing = Readonly<Entry> & { readonly id: string }
+
 export interface Ledger {
-  /**
-   * Uploads for the models of some accounts and writes down what came of it. A name is used once. Never rejects.
-   */
-  readonly upload: (client: OpenAI, filename: string, content: Buffer, accounts: ReadonlyArray<string>) => Promise<void>
-  /** Deletes a file whose upload was answered. Never rejects. */
-  readonly remove: (client: OpenAI, filename: string) => Promise<void>
-  /** The names of the files whose upload was answered and that nobody has tried to delete. */
-  readonly standing: () => ReadonlyArray<string>
+  /** Uploads for the models of some accounts and writes down what came of it. Never rejects. */
+  readonly upload: (client: OpenAI, upload: Upload) => Promise<Standing | undefined>
+  /** Deletes a file and writes down what came of it. Never rejects. */
+  readonly remove: (client: OpenAI, file: Standing) => Promise<void>
+  /** The files whose upload was answered and that nobody has tried to delete. */
+  readonly standing: () => ReadonlyArray<Standing>
   readonly answered: () => number
   readonly unanswered: () => number
   /**
@@ -54,40 +63,60 @@ const replicasOf = async (
   return ((await answer.json()) as { readonly data: ReadonlyArray<ReplicaObject> }).data
 }
 
-const textOf = (annotations: unknown, name: string): unknown =>
+const field = (annotations: unknown, name: string): unknown =>
   (annotations as Readonly<Record<string, unknown>> | undefined)?.[name]
 
-/** Whether there is a warning of a copy with this name in this account. */
+/** Whether there is a warning of a copy like this in the account. */
 const suspects =
   (log: ReadonlyArray<LogEntry>) =>
-  (account: string, filename: string): boolean =>
+  (account: string, { bytes, filename }: { readonly bytes: number; readonly filename: string }): boolean =>
     log.some(
       ({ annotations, level, message }) =>
         level === "WARN" &&
         String(message).includes("Suspected orphan") &&
-        textOf(annotations, "account") === account &&
-        textOf(annotations, "filename") === filename
+        field(annotations, "account") === account &&
+        field(annotations, "filename") === filename &&
+        field(annotations, "bytes") === bytes
     )
 
-/** What is wrong with one file that is listed. */
+/** What is wrong with a file that is listed, seen from its entry. */
 const checkListed = (
-  { emulator }: Installation,
-  { filename, id }: OpenAI.FileObject,
-  entry: Entry,
+  id: string,
+  { accounts, deletion, id: told, name }: Entry,
   replicas: ReadonlyArray<ReplicaObject>
 ): ReadonlyArray<string> => {
   const found: Array<string> = []
-  if (entry.id !== undefined && entry.id !== id) found.push(`${filename} has another ID`)
-  if (entry.deletion === "answered") found.push(`${filename} was deleted and is listed`)
-  for (const account of entry.accounts) {
-    const state = replicas.find((replica) => replica.account === account)?.state
-    if (state !== "ready") found.push(`${filename} is ${state} in ${account}`)
-  }
+  if (told !== undefined && told !== id) found.push(`${name} has another ID`)
+  if (deletion === "answered") found.push(`${name} was deleted and is listed`)
   for (const { account, state } of replicas) {
-    const copies = emulator.files(account).filter((file) => file.filename === filename)
-    if (state !== "ready" && state !== "failed") found.push(`${filename} is ${state} in ${account}`)
-    if (state === "ready" && copies.length === 0) found.push(`${filename} has no copy in ${account}`)
-    if (copies.some((file) => file.sha256 !== entry.sha256)) found.push(`${filename} differs in ${account}`)
+    const isSettled = state === "ready" || (state === "failed" && !accounts.includes(account))
+    if (!isSettled) found.push(`${name} is ${state} in ${account}`)
+  }
+  for (const account of accounts) {
+    if (!replicas.some((replica) => replica.account === account)) found.push(`${name} is not in ${account}`)
+  }
+  return found
+}
+
+/** What the accounts have beyond, and lack of, the copies that are owned, each as account and digest. */
+const checkCopies = (
+  { accounts, emulator }: Installation,
+  owned: ReadonlySet<string>,
+  nameOf: (digest: string) => string,
+  isSuspected: ReturnType<typeof suspects>
+): ReadonlyArray<string> => {
+  const left = new Set(owned)
+  const found: Array<string> = []
+  for (const account of accounts) {
+    for (const copy of emulator.files(account)) {
+      // A second copy of the same content is one too many.
+      const isOwned = left.delete(`${account} ${copy.sha256}`)
+      if (!isOwned && !isSuspected(account, copy)) found.push(`nobody owns ${nameOf(copy.sha256)} in ${account}`)
+    }
+  }
+  for (const copy of left) {
+    const [account = "", digest = ""] = copy.split(" ")
+    found.push(`${nameOf(digest)} is gone from ${account}`)
   }
   return found
 }
@@ -95,33 +124,32 @@ const checkListed = (
 export const make = (): Ledger => {
   const entries = new Map<string, Entry>()
   const all = (): ReadonlyArray<Entry> => [...entries.values()]
+  const nameOf = (digest: string): string => entries.get(digest)?.name ?? `something unknown (${digest})`
 
   const differences: Ledger["differences"] = async (installation, server, log = []) => {
     const found: Array<string> = []
     const client = installation.client(server, "admin")
     const listed = (await client.files.list({ limit: 10_000 })).data
+    const seen = new Set<Entry>()
     const owned = new Set<string>()
-    for (const file of listed) {
-      const entry = entries.get(file.filename)
-      const content = Buffer.from(await (await client.files.content(file.id)).arrayBuffer())
-      if (entry?.sha256 !== sha256(content)) found.push(`${file.filename} has other content`)
-      if (entry === undefined) continue
-      const replicas = await replicasOf(installation, server, file.id)
-      found.push(...checkListed(installation, file, entry, replicas))
-      for (const { account, state } of replicas) if (state === "ready") owned.add(`${account} ${file.filename}`)
+    for (const { id } of listed) {
+      const digest = sha256(Buffer.from(await (await client.files.content(id)).arrayBuffer()))
+      const entry = entries.get(digest)
+      if (entry === undefined || seen.has(entry)) {
+        found.push(`${nameOf(digest)} is listed and should not be`)
+        continue
+      }
+      seen.add(entry)
+      const replicas = await replicasOf(installation, server, id)
+      found.push(...checkListed(id, entry, replicas))
+      for (const { account, state } of replicas) if (state === "ready") owned.add(`${account} ${digest}`)
     }
-    for (const [filename, { deletion, id }] of entries) {
-      const isMissing = !listed.some((file) => file.filename === filename)
-      if (id !== undefined && deletion === "none" && isMissing) found.push(`${filename} was answered and is not listed`)
-    }
-    const isSuspected = suspects([...log, ...server.logs()])
-    for (const account of installation.accounts) {
-      for (const { filename } of installation.emulator.files(account)) {
-        // A second copy of the same name is one too many.
-        const isOwned = owned.delete(`${account} ${filename}`)
-        if (!isOwned && !isSuspected(account, filename)) found.push(`${account} has ${filename}, which nobody owns`)
+    for (const entry of all()) {
+      if (entry.id !== undefined && entry.deletion === "none" && !seen.has(entry)) {
+        found.push(`${entry.name} was answered and is not listed`)
       }
     }
+    found.push(...checkCopies(installation, owned, nameOf, suspects([...log, ...server.logs()])))
     const blobs = filesIn(`${installation.data}/blobs`)
     if (blobs.length !== listed.length) {
       found.push(`${blobs.length} blobs for ${listed.length} files: ${blobs.map(({ path }) => path).join(" ")}`)
@@ -130,31 +158,33 @@ export const make = (): Ledger => {
   }
 
   return {
-    upload: async (client, filename, content, accounts) => {
-      const entry: Entry = { sha256: sha256(content), accounts, id: undefined, deletion: "none" }
-      entries.set(filename, entry)
+    upload: async (client, { accounts, content, filename }) => {
+      const entry: Entry = { name: `${filename} (${entries.size})`, accounts, id: undefined, deletion: "none" }
+      entries.set(sha256(content), entry)
       const models = { target_model_names: accounts.join(",") }
       try {
         const file = await toFile(content, filename)
-        entry.id = (await client.files.create({ file, purpose: "user_data", ...models })).id
+        const { id } = await client.files.create({ file, purpose: "user_data", ...models })
+        return Object.assign(entry, { id })
       } catch {
         // It was refused, or cut off by the end of the server: then nothing was promised.
+        return undefined
       }
     },
-    remove: async (client, filename) => {
-      const entry = entries.get(filename)
-      if (entry?.id === undefined) throw new Error(`the upload of ${filename} has not been answered`)
+    remove: async (client, file) => {
+      const entry = all().find(({ id }) => id === file.id)
+      if (entry === undefined) throw new Error(`${file.id} is not in the ledger`)
       entry.deletion = "tried"
       try {
-        await client.files.delete(entry.id)
+        await client.files.delete(file.id)
         entry.deletion = "answered"
       } catch {
         // The server was killed before, or after it was done.
       }
     },
     standing: () =>
-      [...entries].flatMap(([filename, { deletion, id }]) =>
-        id !== undefined && deletion === "none" ? [filename] : []
+      all().flatMap((entry) =>
+        entry.id !== undefined && entry.deletion === "none" ? [{ ...entry, id: entry.id }] : []
       ),
     answered: () => all().filter(({ id }) => id !== undefined).length,
     unanswered: () => all().filter(({ id }) => id === undefined).length,

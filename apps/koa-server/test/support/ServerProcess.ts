@@ -25,7 +25,7 @@ export interface Command {
   readonly directory: string
 }
 
-export interface Exit {
+interface Exit {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
 }

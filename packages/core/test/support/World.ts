@@ -164,13 +164,14 @@ const makeInstance = (
   const pipeline = Context.get(context, Pipeline)
   const intake = Context.get(context, Intake)
   let requests = 0
+  const logging = Effect.provideService(Logger.CurrentLoggers, new Set([logger]))
   const run: Instance["run"] = (operation, principal = alice) =>
-    pipeline
-      .run({ id: `request-${++requests}`, principal, operation })
-      .pipe(Effect.provideService(Logger.CurrentLoggers, new Set([logger])))
+    logging(pipeline.run({ id: `request-${++requests}`, principal, operation }))
+  /** A request from its beginning to its end. */
+  const request = <A, E>(use: Effect.Effect<A, E, Scope.Scope>) => logging(Effect.scoped(use))
   return {
     registry: Context.get(context, Registry),
-    round: Context.get(context, Maintenance).round,
+    round: logging(Context.get(context, Maintenance).round),
     receive: intake.receive,
     run,
     upload: ({
@@ -182,42 +183,45 @@ const makeInstance = (
       principal = alice,
       purpose = "user_data"
     } = {}) =>
-      Effect.gen(function* () {
-        const received = yield* intake.receive(principal, Bytes.fromArray(encode(content)))
-        const operation: CreateFile = {
-          _tag: "CreateFile",
-          content: received,
-          filename,
-          declaredType: null,
-          purpose,
-          models,
-          expiresAfter,
-          idempotencyKey
-        }
-        return (yield* run(operation, principal)).file
-      }).pipe(Effect.scoped),
+      request(
+        Effect.gen(function* () {
+          const received = yield* intake.receive(principal, Bytes.fromArray(encode(content)))
+          const operation: CreateFile = {
+            _tag: "CreateFile",
+            content: received,
+            filename,
+            declaredType: null,
+            purpose,
+            models,
+            expiresAfter,
+            idempotencyKey
+          }
+          return (yield* run(operation, principal)).file
+        })
+      ),
     chat: ({ principal = alice, ...chat } = {}) =>
-      Effect.gen(function* () {
-        const operation = Result.getOrThrow(ChatRequest.parse(encode(chatBody(chat))))
-        const { response } = yield* run(operation, principal)
-        return decode(yield* Effect.promise(() => Bytes.collect(response.body)))
-      }).pipe(Effect.scoped),
+      request(
+        Effect.gen(function* () {
+          const operation = Result.getOrThrow(ChatRequest.parse(encode(chatBody(chat))))
+          const { response } = yield* run(operation, principal)
+          return decode(yield* Effect.promise(() => Bytes.collect(response.body)))
+        })
+      ),
     content: (id, principal = alice) =>
-      Effect.gen(function* () {
-        const { content } = yield* run({ _tag: "FileContent", id, range: null }, principal)
-        return decode(yield* Effect.promise(() => Bytes.collect(content.bytes)))
-      }).pipe(Effect.scoped),
+      request(
+        Effect.gen(function* () {
+          const { content } = yield* run({ _tag: "FileContent", id, range: null }, principal)
+          return decode(yield* Effect.promise(() => Bytes.collect(content.bytes)))
+        })
+      ),
     remove: (id, principal = alice) =>
-      Effect.scoped(Effect.map(run({ _tag: "DeleteFile", id }, principal), ({ file }) => file)),
+      request(Effect.map(run({ _tag: "DeleteFile", id }, principal), ({ file }) => file)),
     retrieve: (id, principal = alice) =>
-      Effect.scoped(Effect.map(run({ _tag: "RetrieveFile", id }, principal), ({ file }) => file)),
-    list: (query = {}, principal = alice) =>
-      Effect.scoped(
-        Effect.map(
-          run({ _tag: "ListFiles", purpose: null, order: "desc", limit: 100, after: null, ...query }, principal),
-          ({ page }) => page
-        )
-      )
+      request(Effect.map(run({ _tag: "RetrieveFile", id }, principal), ({ file }) => file)),
+    list: (query = {}, principal = alice) => {
+      const operation = { _tag: "ListFiles", purpose: null, order: "desc", limit: 100, after: null, ...query } as const
+      return request(Effect.map(run(operation, principal), ({ page }) => page))
+    }
   }
 }
 

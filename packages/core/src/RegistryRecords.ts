@@ -1,0 +1,66 @@
+/** How what the Registry knows is written as records, and what a commit changes. */
+import * as Schema from "effect/Schema"
+import * as SchemaJITCompiler from "effect/schema/SchemaJITCompiler"
+import { ManagedFile } from "./ManagedFile.ts"
+import type { Change } from "./RegistryBackend.ts"
+import { fileEntries, instant } from "./RegistryIndexes.ts"
+
+/** The claim of one create call on an `Idempotency-Key`. */
+export class IdempotencyRecord extends Schema.Class<IdempotencyRecord>("IdempotencyRecord")({
+  /** A digest of caller and key. */
+  key: Schema.String,
+  /** A digest of the request: another one under the same key is a conflict. */
+  fingerprint: Schema.String,
+  /** The row that the call makes or made; how far it is stands there. */
+  file: Schema.String,
+  /** Milliseconds since 1970. */
+  expiresAt: Schema.Int
+}) {}
+
+export class InstanceRecord extends Schema.Class<InstanceRecord>("InstanceRecord")({
+  /** Milliseconds since 1970. */
+  until: Schema.Int
+}) {}
+
+const codec = <A>(schema: Schema.Codec<A, unknown>) => {
+  const json = Schema.fromJsonString(schema)
+  // Compiled decoders take half the time; where code may not be generated they are interpreted as before.
+  SchemaJITCompiler.enable(json.ast)
+  return { decode: Schema.decodeUnknownEffect(json), encode: Schema.encodeSync(json) }
+}
+
+export const files = codec(ManagedFile)
+export const idempotency = codec(IdempotencyRecord)
+export const instances = codec(InstanceRecord)
+
+/** In each of these, `expected` is the version that is replaced or removed, 0 for none. */
+export const fileChange = (expected: number, file: ManagedFile): Change => ({
+  collection: "files",
+  key: file.key,
+  expected,
+  record: { value: files.encode(file), entries: fileEntries(file) }
+})
+
+export const idempotencyChange = (expected: number, record: IdempotencyRecord): Change => ({
+  collection: "idempotency",
+  key: record.key,
+  expected,
+  record: {
+    value: idempotency.encode(record),
+    entries: [{ index: "expiry", partitions: ["all"], sort: instant(record.expiresAt) }]
+  }
+})
+
+export const instanceChange = (expected: number, instance: string, until: number): Change => ({
+  collection: "instances",
+  key: instance,
+  expected,
+  record: { value: instances.encode(new InstanceRecord({ until })), entries: [] }
+})
+
+export const removal = (expected: number, collection: "files" | "idempotency" | "instances", key: string): Change => ({
+  collection,
+  key,
+  expected,
+  record: null
+})
