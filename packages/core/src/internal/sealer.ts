@@ -17,7 +17,7 @@ const sealVersion = 1
 const tagLength = 16
 
 /** How much longer a sealed message is than the message. */
-export const overhead = 1 + tagLength
+const overhead = 1 + tagLength
 
 interface Key {
   readonly id: number

@@ -64,7 +64,7 @@ export interface StoredFile {
 }
 
 /** A call as the provider saw it. */
-export interface Exchange {
+interface Exchange {
   readonly call: CallName
   /** The ID in the path. */
   readonly id: string | null

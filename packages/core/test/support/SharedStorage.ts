@@ -13,7 +13,7 @@ import * as StorageError from "../../src/StorageError.ts"
 export type StorageMethod = "read" | "commit" | "scan" | "blob"
 
 /** A call on its way to the storage. */
-export interface StorageCall {
+interface StorageCall {
   readonly method: StorageMethod
   /** The number of this call among all of the view, from 1, and among those of this method. */
   readonly count: number

@@ -52,7 +52,7 @@ export interface Options {
   readonly hooks?: ReadonlyArray<Hook>
 }
 
-export interface LogEntry {
+interface LogEntry {
   readonly level: string
   readonly message: string
 }
