@@ -80,9 +80,9 @@ describe.skipIf(process.platform !== "linux")("memory", () => {
         most: 150
       },
       {
-        what: "an upload of 320 MiB",
+        what: "an upload of 192 MiB",
         run: async () => {
-          await send(320 * MiB)
+          await send(192 * MiB)
         },
         most: 150
       },

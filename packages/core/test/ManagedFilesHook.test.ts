@@ -6,6 +6,7 @@ import * as Result from "effect/Result"
 import type { Hook } from "../src/Hooks.ts"
 import { answer, decode } from "./support/FakeProvider.ts"
 import { admin, alice, aliceInRed, bob, carolInRed } from "./support/principals.ts"
+import { problems } from "./support/invariants.ts"
 import * as SharedStorage from "./support/SharedStorage.ts"
 import { advance, settle } from "./support/time.ts"
 import * as World from "./support/World.ts"
@@ -266,6 +267,29 @@ describe("ManagedFilesHook", () => {
         yield* advance(500)
         yield* Fiber.join(call)
         assert.strictEqual(world.account("east").calls("create").length, 1)
+      })
+    )
+
+    it.effect("that the provider cannot process is deleted there, and made again for the next call", () =>
+      Effect.gen(function* () {
+        const world = yield* World.make()
+        const instance = yield* world.start()
+        const file = yield* instance.upload({ models: [] })
+        const east = world.account("east")
+        east.processing = "never"
+        const chat = { model: "east-only", files: [idOf(file)] }
+        const call = yield* Effect.forkChild(Effect.flip(instance.chat(chat)))
+        yield* settle
+        const spoilt = copyIn(world, "east")
+        east.script("retrieve", { _tag: "Answer", status: 200, body: { id: spoilt, status: "error" } })
+        yield* advance(500)
+        assert.include((yield* Fiber.join(call)).message, "east could not process the file")
+        yield* advance(2_000)
+        assert.strictEqual(east.files.size, 0)
+        east.processing = 0
+        yield* instance.chat(chat)
+        assert.notStrictEqual(copyIn(world, "east"), spoilt)
+        assert.deepStrictEqual(problems(world), [])
       })
     )
 

@@ -172,6 +172,22 @@ describe("an upload whose storage fails", () => {
     }
   }
 
+  it.effect("is undone by its own instance, however eagerly others look after it", () =>
+    inWorld({}, (world) =>
+      Effect.gen(function* () {
+        // This one comes first in every round, and sees an instance that lives.
+        yield* world.start()
+        const instance = yield* world.start()
+        const before = instance.storage.calls.commit
+        instance.storage.interfere = SharedStorage.at(before + 1, { _tag: "FailAfter" }, "commit")
+        assert.strictEqual((yield* Effect.flip(instance.upload()))._tag, "StorageError")
+        assert.strictEqual(world.storage.rows()[0]?.state, "receiving")
+        yield* World.quiesce
+        assert.deepStrictEqual(world.storage.rows(), [])
+      }).pipe(Effect.orDie)
+    )
+  )
+
   it.effect("for as long as it lasts, and is undone when it is back", () =>
     forEveryCall((n) =>
       inWorld({}, (world) =>
