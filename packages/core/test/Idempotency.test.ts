@@ -219,7 +219,7 @@ describe("an Idempotency-Key", () => {
 
   it.effect("of an expired file makes a new one", () =>
     Effect.gen(function* () {
-      const world = yield* World.make()
+      const world = yield* World.make({ settings: World.unhurried })
       const instance = yield* world.start()
       const expiring: World.Upload = { ...once, expiresAfter: 3_600 }
       const first = yield* instance.upload(expiring)

@@ -5,10 +5,9 @@ import * as Latch from "effect/Latch"
 import { LostUpload, update } from "../src/ManagedFile.ts"
 import { answer, encode, type StoredFile } from "./support/FakeProvider.ts"
 import { problems } from "./support/invariants.ts"
+import { idOf } from "./support/lookups.ts"
 import { advance, settle, until } from "./support/time.ts"
 import * as World from "./support/World.ts"
-
-const idOf = (file: { readonly id: string | null }): string => file.id ?? assert.fail("the file has no ID")
 
 /** A file that somebody put into an account by other means. */
 const put = (world: World.World, account: string, file: Partial<StoredFile> & { readonly id: string }): void => {

@@ -5,11 +5,10 @@ import * as Latch from "effect/Latch"
 import { backoff } from "../src/Removal.ts"
 import { answer } from "./support/FakeProvider.ts"
 import { problems } from "./support/invariants.ts"
+import { idOf } from "./support/lookups.ts"
 import { bob } from "./support/principals.ts"
 import { advance, settle, until } from "./support/time.ts"
 import * as World from "./support/World.ts"
-
-const idOf = (file: { readonly id: string | null }): string => file.id ?? assert.fail("the file has no ID")
 
 /** Deletes a file and waits for the answer, however long the provider takes. */
 const removed = Effect.fnUntraced(function* (instance: World.Instance, id: string) {
