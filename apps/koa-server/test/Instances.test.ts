@@ -152,9 +152,11 @@ describe("an idempotency key", { timeout: 60_000 }, () => {
   it("is its caller's own", async () => {
     const options = { name: "own.txt", idempotencyKey: "own" }
     const ids = await Promise.all(
-      ["alice", "bob", "admin"].map(async (who) => (await upload(installation.client(one, who), "own", options)).id)
+      Object.keys(installation.keys).map(
+        async (who) => (await upload(installation.client(one, who), "own", options)).id
+      )
     )
-    assert.strictEqual(new Set(ids).size, 3)
+    assert.strictEqual(new Set(ids).size, ids.length)
   })
 
   it("is free again when its request fails", async () => {

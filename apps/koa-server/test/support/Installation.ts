@@ -68,7 +68,9 @@ export const providerKey = (account: string): string => `sk-provider-${account}-
 const defaultKeys: Readonly<Record<string, Key>> = {
   admin: { key: "sk-client-admin-0cc175b9c0f1b6a8", role: "admin" },
   alice: { key: "sk-client-alice-92eb5ffee6ae2fec", user: "alice" },
-  bob: { key: "sk-client-bob-4a8a08f09d37b737", user: "bob" }
+  bob: { key: "sk-client-bob-4a8a08f09d37b737", user: "bob" },
+  someKey: { key: "sk-client-some-8277e0910d750195" },
+  otherKey: { key: "sk-client-other-e1671797c52e15f7" }
 }
 
 /** Milliseconds: machines that run these tests can be busy. */
