@@ -10,24 +10,37 @@ import type { ServerProcess } from "./support/ServerProcess.ts"
 let installation: Installation.Installation
 let server: ServerProcess
 
-const pool = { pool: ["alpha", "beta"].map((account) => ({ account, model: `pooled-${account}` })) }
+const failures = [{ status: 500 }, { status: 503 }, { status: 429 }, { cutAfterBytes: 0 }, { hang: true }] as const
+
+/** An account for each failure, so that none of them meets the fault of another. */
+const failing = failures.map((_, index) => `failing-${index}`)
+
+/** Deployments on some accounts, under one model name. */
+const on = (...accounts: ReadonlyArray<string>) => accounts.map((account) => ({ account, model: `pooled-${account}` }))
+
+const pools = Object.fromEntries(failing.map((account, index) => [`pool-${index}`, on(account, "beta")]))
 
 beforeAll(async () => {
   installation = await Installation.open({
+    accounts: ["alpha", "beta", "gamma", ...failing],
     models: {
-      ...pool,
+      ...pools,
+      pool: on("alpha", "beta"),
       preferring: [
         { account: "alpha", model: "heavy", weight: 1000 },
         { account: "beta", model: "light", weight: 1 }
       ]
     },
-    account: { timeouts: { headers: "700ms" } },
+    account: () => ({ timeouts: { headers: "700ms" } }),
     stream: { events: 200, intervalMs: 5 }
   })
   server = await installation.start()
 })
 afterAll(() => installation.close())
-afterEach(() => installation.emulator.clearFaults())
+
+const clearingFaults = (): void => {
+  afterEach(() => installation.emulator.clearFaults())
+}
 
 const chatsSince = (start: number): ReadonlyArray<JournalEntry> =>
   installation.emulator.journal.slice(start).filter(({ route }) => route === "chat")
@@ -35,11 +48,13 @@ const chatsSince = (start: number): ReadonlyArray<JournalEntry> =>
 const now = (): number => installation.emulator.journal.length
 
 describe("a chat", { timeout: 60_000 }, () => {
+  clearingFaults()
+
   it("gives every account its own IDs, and the client none of them", async () => {
     const { emulator } = installation
     const client = installation.client(server)
     const file = await upload(client, "seen by all", { name: "seen.txt", models: "alpha,beta,gamma" })
-    for (const account of installation.accounts) {
+    for (const account of ["alpha", "beta", "gamma"]) {
       const start = now()
       const answer = await client.chat.completions
         .create({ model: account, messages: messagesOf(file.id), metadata: { note: file.id }, user: file.id })
@@ -119,33 +134,36 @@ describe("a chat", { timeout: 60_000 }, () => {
   })
 })
 
-describe("a provider that fails", { timeout: 60_000 }, () => {
-  const failures = [{ status: 500 }, { status: 503 }, { status: 429 }, { cutAfterBytes: 0 }, { hang: true }] as const
-  for (const kind of failures) {
+describe.concurrent("a provider that fails", { timeout: 60_000 }, () => {
+  for (const [index, kind] of failures.entries()) {
     it(`with ${JSON.stringify(kind)} is stood in for, and serves again later`, async () => {
-      const { emulator } = installation
       const client = installation.client(server)
-      const fault = emulator.fault({ account: "alpha", route: "chat", kind })
+      const [account, pool] = [failing[index] ?? "", `pool-${index}`]
+      const fault = installation.emulator.fault({ account, route: "chat", kind })
       const answers: Array<string> = []
       await eventually(
         async () => {
-          answers.push(await ask(client, "pool"))
+          answers.push(await ask(client, pool))
           return fault.hits() > 0
         },
-        { what: "alpha was tried" }
+        { what: "it was tried" }
       )
       for (const answer of answers) assert.include(answer, "Answer from beta")
-      // Nobody tries it again while it cools down, but for want of another.
+      // Nobody tries it again while it cools down, as long as there is another.
       const hits = fault.hits()
-      for (let call = 0; call < 5; call++) await ask(client, "pool")
+      for (let call = 0; call < 5; call++) await ask(client, pool)
       assert.isAtMost(fault.hits(), hits + 1)
       fault.clear()
-      const recovered = async (): Promise<boolean> => (await ask(client, "pool")).includes("Answer from alpha")
-      await eventually(recovered, { what: "alpha serves again", seconds: 30 })
+      const recovered = async (): Promise<boolean> => (await ask(client, pool)).includes(`Answer from ${account}`)
+      await eventually(recovered, { what: "it serves again", seconds: 30 })
     })
   }
+})
 
-  it("is not stood in for when it refuses the request itself", async () => {
+describe("a provider", { timeout: 60_000 }, () => {
+  clearingFaults()
+
+  it("that refuses the request itself is not stood in for", async () => {
     const error = { message: "No such thing.", type: "invalid_request_error", param: "messages[0]", code: "no_thing" }
     installation.emulator.fault({ route: "chat", kind: { status: 400, body: { error } } })
     const start = now()
@@ -155,14 +173,14 @@ describe("a provider that fails", { timeout: 60_000 }, () => {
     assert.lengthOf(chatsSince(start), 1)
   })
 
-  it("and is the last one is named", async () => {
+  it("that fails as the last one is named", async () => {
     installation.emulator.fault({ route: "chat", kind: { status: 500 } })
     const refused = await refusal(ask(installation.client(server), "pool"))
     assert.strictEqual(refused.status, 502)
     assert.match(refused.message, /alpha|beta/)
   })
 
-  it("because it does not know our key is no refusal of the client's", async () => {
+  it("that does not know our key has not refused the client", async () => {
     for (const status of [401, 403]) {
       installation.emulator.clearFaults()
       installation.emulator.fault({ account: "gamma", route: "chat", kind: { status } })
@@ -172,7 +190,7 @@ describe("a provider that fails", { timeout: 60_000 }, () => {
     }
   })
 
-  it("like all others with too many requests says when to come back", async () => {
+  it("that has too many requests, like all others, says when to come back", async () => {
     installation.emulator.fault({ account: "alpha", route: "chat", kind: { status: 429, retryAfter: 3 } })
     installation.emulator.fault({ account: "beta", route: "chat", kind: { status: 429, retryAfter: 2 } })
     const refused = await refusal(ask(installation.client(server), "pool"))
@@ -182,6 +200,8 @@ describe("a provider that fails", { timeout: 60_000 }, () => {
 })
 
 describe("a stream", { timeout: 60_000 }, () => {
+  clearingFaults()
+
   it("comes event by event to its end", async () => {
     const client = installation.client(server)
     const file = await upload(client, "streamed", { name: "streamed.txt", models: "alpha" })

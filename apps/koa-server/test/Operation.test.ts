@@ -201,7 +201,7 @@ describe.concurrent("the data directory", { timeout: 60_000 }, () => {
   }) => {
     const secret = "an installation's secret, 7f3c9a"
     const installation = await Installation.open({
-      account: { headers: { "x-gateway-token": "gateway-token-1f3870be" }, exclusive: true },
+      account: () => ({ headers: { "x-gateway-token": "gateway-token-1f3870be" }, exclusive: true }),
       settings: { secret, server: { port: 0, log: { level: "trace", format: "json" } } }
     })
     onTestFinished(installation.close)

@@ -1,4 +1,7 @@
-/** Moments at which a kill hurts most. Several can come at once: each has accounts and a file of its own. */
+/**
+ * Moments at which a kill hurts most. Several can come at once, and one several times: each has a file and two
+ * accounts under a name that is given to it.
+ */
 import * as RawConnection from "@omnifile/testkit/host/RawConnection"
 import type { Emulator } from "@omnifile/testkit/OpenAIEmulator"
 import type OpenAI from "openai"
@@ -18,12 +21,11 @@ interface Scene {
 }
 
 export interface Moment {
-  /** Names the file, and begins the names of the accounts. */
   readonly name: string
   /** Resolves when the moment has come. It then lasts for as long as nobody acts. */
-  readonly reach: (scene: Scene) => Promise<void>
+  readonly reach: (scene: Scene, name: string) => Promise<void>
   /** What holds beside the ledger when all is settled, on the server that was started again. */
-  readonly afterwards?: (scene: Scene) => Promise<void>
+  readonly afterwards?: (scene: Scene, name: string) => Promise<void>
 }
 
 const size = 400_000
@@ -34,7 +36,7 @@ const slow = { slowBytesPerSecond: 20_000 }
 const first = (name: string): string => `${name}-first`
 const second = (name: string): string => `${name}-second`
 
-export const accountsOf = ({ name }: Moment): ReadonlyArray<string> => [first(name), second(name)]
+export const accountsOf = (name: string): ReadonlyArray<string> => [first(name), second(name)]
 
 const upload = (
   { client, ledger }: Scene,
@@ -90,42 +92,42 @@ export const moments: ReadonlyArray<Moment> = [
   },
   {
     name: "provider-reads",
-    reach: async (scene) => {
+    reach: async (scene, name) => {
       const { emulator } = scene
-      const account = second("provider-reads")
+      const account = second(name)
       emulator.fault({ account, route: "files.create", kind: slow })
-      void uploadToBoth(scene, "provider-reads")
+      void uploadToBoth(scene, name)
       await emulator.waitFor((entry) => entry.account === account && entry.bytes > 0)
     }
   },
   {
     name: "one-has-answered",
-    reach: async (scene) => {
+    reach: async (scene, name) => {
       const { emulator } = scene
-      const [quick, silent] = [first("one-has-answered"), second("one-has-answered")]
+      const [quick, silent] = [first(name), second(name)]
       emulator.fault({ account: silent, route: "files.create", kind: { hang: true } })
-      void uploadToBoth(scene, "one-has-answered")
+      void uploadToBoth(scene, name)
       await emulator.waitFor(({ account, upload: received }) => account === silent && received !== undefined)
       await emulator.waitFor(({ account, done }) => account === quick && done)
     }
   },
   {
     name: "taken-back",
-    reach: async (scene) => {
+    reach: async (scene, name) => {
       const { emulator } = scene
-      const [taking, refusing] = [first("taken-back"), second("taken-back")]
+      const [taking, refusing] = [first(name), second(name)]
       emulator.fault({ account: refusing, route: "files.create", kind: { status: 400, delayMs: 200 } })
       emulator.fault({ account: taking, route: "files.delete", kind: { hang: true } })
-      void uploadToBoth(scene, "taken-back")
+      void uploadToBoth(scene, name)
       await emulator.waitFor(({ account, route }) => account === taking && route === "files.delete")
     }
   },
   {
     name: "deleted",
-    reach: async (scene) => {
+    reach: async (scene, name) => {
       const { client, emulator, ledger } = scene
-      const account = first("deleted")
-      const file = await have(scene, "deleted")
+      const account = first(name)
+      const file = await have(scene, name)
       emulator.fault({ account, route: "files.delete", kind: { hang: true } })
       void ledger.remove(client, file)
       await emulator.waitFor((entry) => entry.account === account && entry.route === "files.delete")
@@ -133,10 +135,10 @@ export const moments: ReadonlyArray<Moment> = [
   },
   {
     name: "deletion-failed",
-    reach: async (scene) => {
+    reach: async (scene, name) => {
       const { client, emulator, ledger } = scene
-      const account = first("deletion-failed")
-      const file = await have(scene, "deletion-failed")
+      const account = first(name)
+      const file = await have(scene, name)
       emulator.fault({ account, route: "files.delete", kind: { status: 500 } })
       await ledger.remove(client, file)
       assert.lengthOf(emulator.files(account), 1)
@@ -144,34 +146,34 @@ export const moments: ReadonlyArray<Moment> = [
   },
   {
     name: "on-demand",
-    reach: async (scene) => {
+    reach: async (scene, name) => {
       const { emulator } = scene
-      const account = second("on-demand")
-      await upload(scene, "on-demand", [first("on-demand")])
+      const account = second(name)
+      await upload(scene, name, [first(name)])
       emulator.fault({ account, route: "files.create", kind: slow })
-      void ask(scene, "on-demand", account).catch(() => {})
+      void ask(scene, name, account).catch(() => {})
       await emulator.waitFor((entry) => entry.account === account && entry.bytes > 0)
     },
-    afterwards: async (scene) => {
-      assert.include(await ask(scene, "on-demand", second("on-demand")), "on-demand, 400000 bytes")
+    afterwards: async (scene, name) => {
+      assert.include(await ask(scene, name, second(name)), `${name}, 400000 bytes`)
     }
   },
   {
     name: "taken-and-broken-off",
-    reach: async (scene) => {
+    reach: async (scene, name) => {
       const { emulator } = scene
-      const account = second("taken-and-broken-off")
+      const account = second(name)
       emulator.fault({ account, route: "files.create", kind: { acceptThenCut: true } })
       emulator.fault({ account, route: "files.list", kind: { hang: true } })
-      void uploadToBoth(scene, "taken-and-broken-off")
+      void uploadToBoth(scene, name)
       await eventually(() => emulator.files(account).length === 1, { what: "the provider has taken the file" })
     }
   },
   {
     name: "untouched",
-    reach: async (scene) => void (await have(scene, "untouched")),
-    afterwards: async (scene) => {
-      assert.include(await ask(scene, "untouched", first("untouched")), "untouched, 400000 bytes")
+    reach: async (scene, name) => void (await have(scene, name)),
+    afterwards: async (scene, name) => {
+      assert.include(await ask(scene, name, first(name)), `${name}, 400000 bytes`)
     }
   }
 ]

@@ -3,9 +3,9 @@
  * emulated providers, keys for several callers. Servers are started on it, also several at once.
  */
 import * as OpenAIEmulator from "@omnifile/testkit/OpenAIEmulator"
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { join, relative } from "node:path"
 import OpenAI from "openai"
 import * as ServerProcess from "./ServerProcess.ts"
 
@@ -29,7 +29,7 @@ export interface Options {
   /** Each with a model of its own name. Default: alpha, beta, gamma. */
   readonly accounts?: ReadonlyArray<string>
   /** More fields for each account. */
-  readonly account?: Readonly<Record<string, unknown>>
+  readonly account?: (id: string) => Readonly<Record<string, unknown>>
   /** Models beside those of the accounts: from name to deployments. */
   readonly models?: Readonly<Record<string, ReadonlyArray<Deployment>>>
   readonly keys?: Readonly<Record<string, Key>>
@@ -94,7 +94,7 @@ export const open = async (options: Options = {}): Promise<Installation> => {
       provider: "openai",
       base_url: emulator.baseUrl,
       api_key: providerKey(id),
-      ...account
+      ...account?.(id)
     })),
     models: [
       ...accounts.map((name) => ({ name, deployments: [{ account: name, model: `provider-${name}` }] })),
@@ -138,8 +138,21 @@ export const open = async (options: Options = {}): Promise<Installation> => {
   }
 }
 
+/** Undefined for what a server has removed meanwhile. */
+const contentOf = (path: string): Buffer | undefined => {
+  try {
+    return readFileSync(path)
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined
+    throw cause
+  }
+}
+
 /** Every file under a directory, with its path from there. */
 export const filesIn = (directory: string): ReadonlyArray<{ readonly path: string; readonly content: Buffer }> =>
-  readdirSync(directory, { recursive: true, encoding: "utf8" })
-    .filter((path) => statSync(join(directory, path), { throwIfNoEntry: false })?.isFile() === true)
-    .map((path) => ({ path, content: readFileSync(join(directory, path)) }))
+  readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .flatMap(({ name, parentPath }) => {
+      const content = contentOf(join(parentPath, name))
+      return content === undefined ? [] : [{ path: join(relative(directory, parentPath), name), content }]
+    })
