@@ -37,8 +37,8 @@ export type Samples = ReadonlyMap<string, ReadonlyArray<Sample>>
 /** Before each window, in milliseconds: what other servers did meanwhile has emptied caches. */
 const lead = 50
 
-/** So that a few slow requests do not take forever to warm a server up. */
-const longestWarmUp = 5
+/** So that slow requests do not take forever to warm a server up; in windows. */
+const longestWarmUp = 40
 
 const profileDirectory = fileURLToPath(new URL("../.profiles", import.meta.url))
 
@@ -56,7 +56,7 @@ export const compare = async (
 ): Promise<Samples> => {
   const { rounds, warmUp, window } = options.effort
   const samples = new Map(subjects.map(({ label }) => [label, [] as Array<Sample>]))
-  if (options.profile !== undefined && !name.startsWith(options.profile)) return samples
+  if (!name.startsWith(options.profile ?? options.cases)) return samples
   say(`${name}, concurrency ${concurrency}`)
 
   const setOf = ({ label }: Subject): string => `${name} ${label}`

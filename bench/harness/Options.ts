@@ -4,6 +4,8 @@ import { parseArgs } from "node:util"
 export interface Options {
   /** The scenarios to run; all of them if it is empty. */
   readonly only: ReadonlyArray<string>
+  /** Only cases whose name begins with this are measured; all of them if it is empty. */
+  readonly cases: string
   readonly json: string | undefined
   readonly markdown: string | undefined
   /** Cases whose name begins with this are sampled, and nothing else is measured. */
@@ -37,7 +39,7 @@ const efforts: Readonly<Record<Effort["name"], Effort>> = {
     name: "quick",
     rounds: 3,
     window: 250,
-    warmUp: 1_500,
+    warmUp: 3_000,
     transferRounds: 1,
     uploads: [16 * MiB],
     download: 64 * MiB,
@@ -48,7 +50,7 @@ const efforts: Readonly<Record<Effort["name"], Effort>> = {
     name: "default",
     rounds: 7,
     window: 500,
-    warmUp: 5_000,
+    warmUp: 20_000,
     transferRounds: 3,
     uploads: [64 * MiB, 256 * MiB],
     download: 256 * MiB,
@@ -59,7 +61,7 @@ const efforts: Readonly<Record<Effort["name"], Effort>> = {
     name: "full",
     rounds: 9,
     window: 700,
-    warmUp: 10_000,
+    warmUp: 30_000,
     transferRounds: 3,
     uploads: [64 * MiB, 1024 * MiB],
     download: 1024 * MiB,
@@ -73,6 +75,7 @@ export const usage = (scenarios: ReadonlyArray<string>): string => `Usage: pnpm 
   --quick           short windows, small files: less than 90 seconds
   --full            uploads and downloads of 1 GiB, lists of 1,000,000 files: about half an hour
   --only A,B        some of: ${scenarios.join(", ")}
+  --case NAME       cases whose name begins with NAME, such as "chat/1 KiB/3"
   --json FILE       writes the figures as JSON
   --markdown FILE   writes the tables as Markdown, into their place if FILE has one
   --profile NAME    samples the servers in the cases whose name begins with NAME, such as "chat/1 KiB/3",
@@ -87,6 +90,7 @@ const readArguments = (args: ReadonlyArray<string>) =>
       quick: { type: "boolean", default: false },
       full: { type: "boolean", default: false },
       only: { type: "string" },
+      case: { type: "string", default: "" },
       json: { type: "string" },
       markdown: { type: "string" },
       profile: { type: "string" },
@@ -108,6 +112,7 @@ export const parse = (args: ReadonlyArray<string>, scenarios: ReadonlyArray<stri
   if (unknown.length > 0) return `There is no scenario ${unknown.join(", ")}.`
   return {
     only,
+    cases: values.case,
     json: values.json,
     markdown: values.markdown,
     profile: values.profile,

@@ -46,12 +46,47 @@ export class InMemory implements AsyncIterable<Uint8Array> {
     this.chunks = chunks
   }
 
+  /** In bytes. */
+  get length(): number {
+    let length = 0
+    for (const chunk of this.chunks) length += chunk.byteLength
+    return length
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
     yield* this.chunks
   }
 }
 
-export const fromArray = (...chunks: ReadonlyArray<Uint8Array>): Bytes => new InMemory(chunks)
+export const fromArray = (...chunks: ReadonlyArray<Uint8Array>): InMemory => new InMemory(chunks)
+
+/** Content up to this length is joined where the last one was; in bytes. */
+const scratchLength = 1024 * 1024
+
+let scratch: Uint8Array | undefined
+
+/**
+ * What `read` makes of the content as one array, which is valid only until `read` returns: it is used again, since
+ * new memory for each large body would cost more than reading it.
+ */
+export const readJoined = <A>({ chunks, length }: InMemory, read: (bytes: Uint8Array) => A): A => {
+  const [only] = chunks
+  if (only !== undefined && chunks.length === 1) return read(only)
+  if (length > scratchLength) return read(concat(chunks))
+  const place = scratch ?? new Uint8Array(scratchLength)
+  // Not for a `read` that joins in its turn.
+  scratch = undefined
+  let offset = 0
+  for (const chunk of chunks) {
+    place.set(chunk, offset)
+    offset += chunk.byteLength
+  }
+  try {
+    return read(place.subarray(0, length))
+  } finally {
+    scratch = place
+  }
+}
 
 /** Joins chunks into one array; a single chunk is returned as it is. */
 export const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {

@@ -1,5 +1,6 @@
 /** What omnifile reads of a chat completion's body; everything else passes through unseen. */
 import * as Result from "effect/Result"
+import * as Bytes from "./Bytes.ts"
 import { invalid, type InvalidRequest } from "./CallError.ts"
 import * as JsonScan from "./JsonScan.ts"
 import type { ChatCompletion, FileReference } from "./Operation.ts"
@@ -16,8 +17,8 @@ const paths = JsonScan.compile({
 const fileLimit = 1_000
 
 /** Reads a body. Where a key stands twice, both count: providers differ in which one they believe. */
-export const parse = (body: Uint8Array): Result.Result<ChatCompletion, InvalidRequest> => {
-  const scanned = JsonScan.scan(body, paths)
+export const parse = (body: Bytes.InMemory): Result.Result<ChatCompletion, InvalidRequest> => {
+  const scanned = Bytes.readJoined(body, (bytes) => JsonScan.scan(bytes, paths))
   if (scanned._tag === "Malformed") {
     return Result.fail(invalid(`The body is not valid JSON: ${scanned.reason} at byte ${scanned.offset}.`))
   }

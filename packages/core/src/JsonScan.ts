@@ -1,6 +1,5 @@
 /**
- * Finds the values at known places of a JSON document and replaces them, in its bytes: one pass, in which nothing else
- * is decoded, and after which no byte outside of a replaced value is another.
+ * Finds the values at known places of a JSON document, in its bytes: one pass, in which nothing else is decoded.
  *
  * The grammar of the whole document is checked, with one leniency: in a string that is neither the value of a match
  * nor a key on the way to one, escapes, control characters and UTF-8 are not looked at.
@@ -280,78 +279,3 @@ const pathAt = (s: Scan<string>, depth: number): string => {
 }
 
 const decodeKey = (s: Scan<string>, start: number): string => decodeString(s.bytes, start, endOfString(s, start)) ?? ""
-
-const encoder = new TextEncoder()
-
-/** A value to put in the place of the bytes between two offsets. */
-export interface Edit {
-  readonly start: number
-  readonly end: number
-  readonly value: string
-}
-
-interface Token {
-  readonly start: number
-  readonly end: number
-  readonly text: string
-}
-
-/** The edits in order, as they will be written. */
-const tokensOf = (bytes: Uint8Array, edits: ReadonlyArray<Edit>): ReadonlyArray<Token> => {
-  const tokens = edits
-    .map(({ start, end, value }) => ({ start, end, text: JSON.stringify(value) }))
-    .sort((a, b) => a.start - b.start)
-  let kept = 0
-  for (const { start, end } of tokens) {
-    if (!(start >= kept && end >= start && end <= bytes.length)) {
-      throw new RangeError(`The edit of bytes ${start} to ${end} overlaps another or is out of bounds.`)
-    }
-    kept = end
-  }
-  return tokens
-}
-
-/**
- * Replaces values by strings, which are written as JSON.stringify does; all other bytes stay as they are. Without edits
- * the result is `bytes` itself, otherwise a copy. Edits may come in any order. Edits that overlap or are out of bounds
- * are a mistake of the program: a RangeError.
- */
-export const splice = (bytes: Uint8Array, edits: ReadonlyArray<Edit>): Uint8Array => {
-  if (edits.length === 0) return bytes
-  const tokens = tokensOf(bytes, edits)
-  const grown = tokens.reduce((sum, { end, start, text }) => sum + utf8Length(text) - (end - start), 0)
-  const result = new Uint8Array(bytes.length + grown)
-  let at = 0
-  let kept = 0
-  for (const { start, end, text } of tokens) {
-    result.set(bytes.subarray(kept, start), at)
-    at += start - kept
-    at += encoder.encodeInto(text, result.subarray(at)).written
-    kept = end
-  }
-  result.set(bytes.subarray(kept), at)
-  return result
-}
-
-/** The same in pieces, of which those that stay as they are share the memory of `bytes`: for large documents. */
-export const splicePieces = (bytes: Uint8Array, edits: ReadonlyArray<Edit>): ReadonlyArray<Uint8Array> => {
-  const pieces: Array<Uint8Array> = []
-  let kept = 0
-  for (const { start, end, text } of tokensOf(bytes, edits)) {
-    pieces.push(bytes.subarray(kept, start), encoder.encode(text))
-    kept = end
-  }
-  pieces.push(bytes.subarray(kept))
-  return pieces
-}
-
-/** The bytes of a well-formed string in UTF-8, counted because making them only to learn this costs more. */
-const utf8Length = (text: string): number => {
-  let length = text.length
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i)
-    // The two halves of a surrogate pair have two bytes each.
-    if (c >= 0x80) length += c < 0x800 || (c >= 0xd800 && c <= 0xdfff) ? 1 : 2
-  }
-  return length
-}

@@ -21,7 +21,7 @@ import { Catalog } from "./Catalog.ts"
 import { Deployments } from "./Deployments.ts"
 import { type Candidate, type DeploymentRequest, type FailureAction, Hooks, type ModelCall, stepsOf } from "./Hooks.ts"
 import type { RequestBody, TransportResponse } from "./HttpTransport.ts"
-import { type Edit, splice, splicePieces } from "./JsonScan.ts"
+import { type Edit, splice } from "./JsonEdit.ts"
 import { ProviderError } from "./ProviderError.ts"
 import * as Span from "./Span.ts"
 import { Upstream } from "./Upstream.ts"
@@ -133,16 +133,12 @@ const make = Effect.gen(function* () {
   return ModelCalls.of({ serve: (call) => Span.onDemand(serve(call), "ModelCalls.serve") })
 })
 
-/** From this length on a body is sent in pieces: copying it would cost more than sending it so. In bytes. */
-const sentInPieces = 32 * 1024
-
-const edited = (body: Uint8Array, edits: ReadonlyArray<Edit>): RequestBody => {
-  if (edits.length === 0 || body.byteLength < sentInPieces) return splice(body, edits)
-  const pieces = splicePieces(body, edits)
-  return {
-    bytes: Bytes.fromArray(...pieces),
-    length: pieces.reduce((length, piece) => length + piece.byteLength, 0)
-  }
+const edited = (body: Bytes.InMemory, edits: ReadonlyArray<Edit>): RequestBody => {
+  const pieces = splice(body.chunks, edits)
+  const [only] = pieces
+  if (only !== undefined && pieces.length === 1) return only
+  const bytes = Bytes.fromArray(...pieces)
+  return { bytes, length: bytes.length }
 }
 
 const accountFailure = (failure: AccountFailure | ProviderError): AccountFailure =>

@@ -2,7 +2,7 @@
  * Every call that omnifile serves, as one union. Whoever handles operations switches over `_tag`, so that
  * a new operation does not compile until each of them has said what becomes of it.
  */
-import type { RangeRequest } from "./Bytes.ts"
+import type { InMemory, RangeRequest } from "./Bytes.ts"
 import type { Received } from "./Intake.ts"
 import type { InputPurpose, Purpose } from "./ManagedFile.ts"
 
@@ -66,7 +66,7 @@ export interface FileReference {
 export interface ChatCompletion {
   readonly _tag: "ChatCompletion"
   /** The JSON body as the client sent it. */
-  readonly body: Uint8Array
+  readonly body: InMemory
   readonly model: string
   /** Every place where the body says `model`, so that a deployment's own name can stand there. */
   readonly modelTokens: ReadonlyArray<{ readonly start: number; readonly end: number }>

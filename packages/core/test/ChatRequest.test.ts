@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
+import * as Bytes from "../src/Bytes.ts"
 import * as ChatRequest from "../src/ChatRequest.ts"
 import { decode, encode } from "./support/FakeProvider.ts"
 
-const parse = (text: string) => ChatRequest.parse(encode(text))
+const parse = (text: string) => ChatRequest.parse(Bytes.fromArray(encode(text)))
 
 const parsed = (text: string) => Result.getOrThrow(parse(text))
 
@@ -52,7 +53,7 @@ describe("ChatRequest.parse", () => {
   it("keeps the body as it is and finds the model's token", () => {
     const text = '{ "messages": [], "temperature": 1e2, "model" : "gpt-4o" }'
     const request = parsed(text)
-    assert.strictEqual(decode(request.body), text)
+    assert.strictEqual(decode(Bytes.concat(request.body.chunks)), text)
     assert.strictEqual(request.model, "gpt-4o")
     assert.deepStrictEqual(
       request.modelTokens.map(({ end, start }) => text.slice(start, end)),

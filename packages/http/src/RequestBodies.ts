@@ -2,7 +2,7 @@
  * Reading what clients send. How bytes come out of a request differs from host to host, and it is the hot
  * path, so each host provides its own way.
  */
-import type { Bytes } from "@omnifile/core/Bytes"
+import type { Bytes, InMemory } from "@omnifile/core/Bytes"
 import type { CallError } from "@omnifile/core/CallError"
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
@@ -33,7 +33,7 @@ export class RequestBodies extends Context.Service<
   RequestBodies,
   {
     /** The whole body. `TooLarge` beyond the limit, `InvalidRequest` if it breaks off. */
-    readonly bytes: (request: HttpServerRequest, limit: number) => Effect.Effect<Uint8Array, CallError>
+    readonly bytes: (request: HttpServerRequest, limit: number) => Effect.Effect<InMemory, CallError>
     /**
      * Reads a `multipart/form-data` body with at most one file, named `file`, anywhere among the fields.
      * `receive` gets the file as it comes; if it fails, the body is read to its end without it, within

@@ -46,60 +46,33 @@ const lengthOf = (request: HttpServerRequest, readable: Readable): number =>
 
 const brokenOff = invalid("The body broke off before its end.")
 
-/** Bodies that announce at most so many bytes are copied to their place as they come. */
-const placedLength = 4 * 1024 * 1024
-
-/** A body that comes in: in one piece, in the place that was made for it, or in pieces to be joined. */
-class Collected {
-  length = 0
-  readonly #announced: number
-  #place: Buffer | undefined
-  #chunks: Array<Buffer> = []
-
-  constructor(announced: number) {
-    this.#announced = announced
-  }
-
-  add(chunk: Buffer): void {
-    const offset = this.length
-    this.length += chunk.length
-    if (offset === 0 && chunk.length < this.#announced && this.#announced <= placedLength) {
-      this.#place = Buffer.allocUnsafeSlow(this.#announced)
-    }
-    if (this.#place !== undefined && this.length > this.#announced) {
-      this.#chunks = [this.#place.subarray(0, offset)]
-      this.#place = undefined
-    }
-    if (this.#place === undefined) this.#chunks.push(chunk)
-    else this.#place.set(chunk, offset)
-  }
-
-  bytes(): Uint8Array {
-    return this.#place === undefined ? Bytes.concat(this.#chunks) : this.#place.subarray(0, this.length)
-  }
-}
-
-const collect = (request: HttpServerRequest, readable: Readable, limit: number): Effect.Effect<Uint8Array, CallError> =>
-  Effect.callback<Uint8Array, CallError>((resume) => {
+const collect = (
+  request: HttpServerRequest,
+  readable: Readable,
+  limit: number
+): Effect.Effect<Bytes.InMemory, CallError> =>
+  Effect.callback<Bytes.InMemory, CallError>((resume) => {
     const refuse = (): void =>
       resume(Effect.fail(new TooLarge({ message: `The body is larger than ${limit} bytes.`, param: null })))
     if (readable.destroyed) return resume(Effect.fail(brokenOff))
     const announced = lengthOf(request, readable)
     if (announced > limit) return refuse()
-    const body = new Collected(announced)
+    const chunks: Array<Uint8Array> = []
+    let length = 0
     const stop = (): void => {
       readable.off("data", onData).off("end", onEnd).off("close", onBreak).off("error", onBreak)
     }
     const onEnd = (): void => {
       stop()
-      resume(Effect.succeed(body.bytes()))
+      resume(Effect.succeed(Bytes.fromArray(...chunks)))
     }
     const onData = (chunk: Buffer): void => {
-      body.add(chunk)
-      if (body.length > limit) {
+      chunks.push(chunk)
+      length += chunk.length
+      if (length > limit) {
         stop()
         refuse()
-      } else if (body.length === announced) onEnd()
+      } else if (length === announced) onEnd()
     }
     const onBreak = (): void => {
       stop()

@@ -202,7 +202,7 @@ const makeInstance = (
     chat: ({ principal = alice, ...chat } = {}) =>
       request(
         Effect.gen(function* () {
-          const operation = Result.getOrThrow(ChatRequest.parse(encode(chatBody(chat))))
+          const operation = Result.getOrThrow(ChatRequest.parse(Bytes.fromArray(encode(chatBody(chat)))))
           const { response } = yield* run(operation, principal)
           return decode(yield* Effect.promise(() => Bytes.collect(response.body)))
         })
