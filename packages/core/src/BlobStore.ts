@@ -30,7 +30,7 @@ export interface BlobBackend {
   /**
    * Opens the content from `range.offset`, at most `range.length` bytes; a range past the end yields
    * nothing. Fails with `Missing`. Removing the key meanwhile does not disturb who already reads. The
-   * scope frees what reading holds.
+   * scope frees what reading holds. What the iteration throws is a StorageError, or means `Unavailable`.
    */
   readonly read: (
     key: string,
@@ -83,7 +83,8 @@ export const make = (backend: BlobBackend): BlobStore["Service"] => {
         ? run()
         : Effect.fail(fail(method, new StorageError.Corrupt({ key, cause: "malformed blob key" })))
     )
-  const readFailed = (key: string) => (cause: unknown) => fail("read", new StorageError.Corrupt({ key, cause }))
+  const readFailed = (cause: unknown): StorageError.StorageError =>
+    cause instanceof StorageError.StorageError ? cause : fail("read", new StorageError.Unavailable({ cause }))
   const open = (key: string, range: Bytes.ByteRange = { offset: 0 }) =>
     checked("read", key, () => backend.read(key, range))
   return BlobStore.of({
@@ -91,12 +92,10 @@ export const make = (backend: BlobBackend): BlobStore["Service"] => {
     put: (key, bytes) => checked("write", key, () => backend.write(key, bytes)),
     open,
     stream: (key, range) =>
-      Stream.unwrap(Effect.map(open(key, range), (bytes) => Stream.fromAsyncIterable(bytes, readFailed(key)))),
+      Stream.unwrap(Effect.map(open(key, range), (bytes) => Stream.fromAsyncIterable(bytes, readFailed))),
     get: (key) =>
       Effect.scoped(
-        Effect.flatMap(open(key), (bytes) =>
-          Effect.tryPromise({ try: () => Bytes.collect(bytes), catch: readFailed(key) })
-        )
+        Effect.flatMap(open(key), (bytes) => Effect.tryPromise({ try: () => Bytes.collect(bytes), catch: readFailed }))
       ),
     size: (key) => checked("size", key, () => backend.size(key)),
     remove: (key) => checked("remove", key, () => backend.remove(key))
