@@ -2,6 +2,7 @@
  * Everything that a call can fail with, as one union. Nothing here is an HTTP status: the edge turns each
  * case into an answer by one total function.
  */
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { StorageError } from "./StorageError.ts"
 
@@ -25,7 +26,11 @@ export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {
   /** The ID as the client wrote it. */
   id: Schema.String,
   /** Where in the request it stood, or null for the path. */
-  param: Schema.NullOr(Schema.String)
+  param: Schema.NullOr(Schema.String),
+  /** What kind of thing was looked for. */
+  object: Schema.Literals(["File", "Batch", "FineTuningJob", "Response", "Upload", "Container"]).pipe(
+    Schema.withConstructorDefault(Effect.succeed("File" as const))
+  )
 }) {}
 
 /** No deployment of that name, or none that the key may use. */

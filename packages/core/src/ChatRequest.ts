@@ -3,7 +3,8 @@ import * as Result from "effect/Result"
 import * as Bytes from "./Bytes.ts"
 import { invalid, type InvalidRequest } from "./CallError.ts"
 import * as JsonScan from "./JsonScan.ts"
-import type { ChatCompletion, FileReference } from "./Operation.ts"
+import type { FileReference } from "./ModelRequest.ts"
+import type { ChatCompletion } from "./Operation.ts"
 
 /** Where OpenAI's chat API knows a model, a mode and file IDs. */
 const paths = JsonScan.compile({

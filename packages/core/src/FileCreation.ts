@@ -16,9 +16,9 @@ import { AccountFailure, type CallError, invalid, ProvidersFailed } from "./Call
 import { Catalog } from "./Catalog.ts"
 import * as ContentType from "./ContentType.ts"
 import { CopyUpload } from "./CopyUpload.ts"
-import { Idempotency } from "./Idempotency.ts"
+import { type Holder, Idempotency } from "./Idempotency.ts"
 import { Instance } from "./Instance.ts"
-import { type ManagedFile, type Replica, update } from "./ManagedFile.ts"
+import { isVisible, type ManagedFile, type Replica, update } from "./ManagedFile.ts"
 import type { CreateFile } from "./Operation.ts"
 import type { Principal } from "./Principal.ts"
 import { Registry } from "./Registry.ts"
@@ -88,6 +88,32 @@ const make = Effect.gen(function* () {
       dueAt: now + settings.instanceTtl
     })
 
+  const holderOf = Effect.fnUntraced(function* (key: string): Effect.fn.Return<Holder<ManagedFile>, StorageError> {
+    const file = yield* registry.file(key)
+    const now = yield* Clock.currentTimeMillis
+    if (file !== undefined && isVisible(file, now)) return { _tag: "Done", value: file }
+    return { _tag: file?.state === "creating" ? "Working" : "Gone" }
+  })
+
+  const claimKey = (
+    principal: Principal,
+    { content, declaredType, expiresAfter, filename, models, purpose }: CreateFile,
+    key: string,
+    change: (row: ManagedFile) => ManagedFile | undefined
+  ) =>
+    idempotency.claim(principal, {
+      collection: "files",
+      row: content.key,
+      key,
+      fingerprint: [content.sha256, filename, declaredType, purpose, [...models].sort(), expiresAfter],
+      holder: holderOf,
+      take: (record, replaces) =>
+        registry.claimIdempotency(record, replaces, (row) => {
+          const changed = change(row)
+          return changed === undefined ? undefined : update(changed, { idempotency: record.key })
+        })
+    })
+
   /** Takes the row from `receiving` to `creating`; or answers the file that an equal request has made. */
   const begin = Effect.fnUntraced(function* (
     principal: Principal,
@@ -97,7 +123,7 @@ const make = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     const change = (row: ManagedFile) => (row.state === "receiving" ? begun(row, operation, accounts, now) : undefined)
     if (operation.idempotencyKey !== null) {
-      const made = yield* idempotency.claim(principal, operation, operation.idempotencyKey, change)
+      const made = yield* claimKey(principal, operation, operation.idempotencyKey, change)
       if (made !== null) return made
     }
     const row = yield* registry.modifyFile(operation.content.key, change)

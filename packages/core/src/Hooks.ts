@@ -8,14 +8,22 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { Deployment } from "./Account.ts"
+import type { BatchAnswers } from "./BatchOperation.ts"
 import type { AccountFailure, CallError } from "./CallError.ts"
+import type { Event } from "./Event.ts"
 import type { Content, FilePage } from "./Files.ts"
-import type { TransportResponse } from "./HttpTransport.ts"
+import type { FineTuningAnswers } from "./FineTuningOperation.ts"
+import type { ForwardAnswers } from "./ForwardOperation.ts"
 import type { Edit } from "./JsonEdit.ts"
 import type { ManagedFile, Replica } from "./ManagedFile.ts"
-import type { ModelOperation, Operation } from "./Operation.ts"
+import type { MessageAnswers } from "./MessageOperation.ts"
+import type { ModelOperation, Operation, RoutedOperation } from "./Operation.ts"
 import type { Principal } from "./Principal.ts"
 import type { ProviderError } from "./ProviderError.ts"
+import type { ResponseAnswers } from "./ResponseOperation.ts"
+import type { ServedAnswer } from "./ServedAnswer.ts"
+import type { UploadAnswers } from "./UploadOperation.ts"
+import type { UsageAnswers } from "./UsageOperation.ts"
 
 /** One call on its way through the hooks. */
 export interface Call<out Op extends Operation = Operation> {
@@ -25,13 +33,24 @@ export interface Call<out Op extends Operation = Operation> {
   readonly operation: Op
   /** The managed files that the operation's body names, by unified ID, as far as they have been resolved. */
   readonly files: ReadonlyMap<string, ManagedFile>
+  /** Where the call must go, because what it names lies there: to this account, if possible to this deployment. */
+  readonly pin: Pin | null
+  /** Edits of the body that hold for every deployment, such as the IDs of what the call is pinned to. */
+  readonly edits: ReadonlyArray<Edit>
 }
 
-/** A call that a deployment serves. */
+export interface Pin {
+  readonly account: string
+  readonly deployment: string
+}
+
+/** A call for which a deployment is chosen. */
+export type RoutedCall = Call<RoutedOperation>
+
+/** A call whose body goes to a deployment. */
 export type ModelCall = Call<ModelOperation>
 
-/** What each operation answers with. */
-export interface Answers {
+interface FileAnswers {
   readonly CreateFile: { readonly _tag: "CreateFile"; readonly file: ManagedFile }
   readonly ListFiles: { readonly _tag: "ListFiles"; readonly page: FilePage }
   readonly RetrieveFile: { readonly _tag: "RetrieveFile"; readonly file: ManagedFile }
@@ -39,13 +58,20 @@ export interface Answers {
   readonly DeleteFile: { readonly _tag: "DeleteFile"; readonly file: ManagedFile }
   readonly ListReplicas: { readonly _tag: "ListReplicas"; readonly replicas: ReadonlyArray<Replica> }
   readonly ListModels: { readonly _tag: "ListModels"; readonly models: ReadonlyArray<string> }
-  readonly ChatCompletion: {
-    readonly _tag: "ChatCompletion"
-    readonly deployment: Deployment
-    /** The provider's answer, its body not read yet. */
-    readonly response: TransportResponse
-  }
+  readonly ChatCompletion: ServedAnswer<"ChatCompletion">
 }
+
+/** What each operation answers with. */
+export interface Answers
+  extends
+    FileAnswers,
+    BatchAnswers,
+    FineTuningAnswers,
+    ResponseAnswers,
+    MessageAnswers,
+    ForwardAnswers,
+    UploadAnswers,
+    UsageAnswers {}
 
 export type Answer = Answers[Operation["_tag"]]
 
@@ -59,6 +85,8 @@ export interface Candidate {
 export interface DeploymentRequest {
   /** Edits of the client's own bytes, none overlapping another. */
   readonly edits: ReadonlyArray<Edit>
+  /** Headers beside those of the protocol. Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
 }
 
 export type Failure =
@@ -82,7 +110,7 @@ export interface Hook {
   readonly preCall?: ((call: Call) => Effect.Effect<Call, CallError>) | undefined
   /** Which candidates can serve the call, and in which rank. */
   readonly filterDeployments?:
-    | ((call: ModelCall, candidates: ReadonlyArray<Candidate>) => Effect.Effect<ReadonlyArray<Candidate>, CallError>)
+    | ((call: RoutedCall, candidates: ReadonlyArray<Candidate>) => Effect.Effect<ReadonlyArray<Candidate>, CallError>)
     | undefined
   /** Makes the request ready for this deployment. An `AccountFailure` makes way for the next candidate. */
   readonly preDeployment?:
@@ -96,12 +124,29 @@ export interface Hook {
   readonly postCall?: ((call: Call, answer: Answer) => Effect.Effect<Answer, CallError>) | undefined
   /** Learns of failures. Null: nothing to say. What it says of a `CallFailed` has no effect. */
   readonly onFailure?: ((call: Call, failure: Failure) => Effect.Effect<FailureAction | null>) | undefined
+  /** Learns of what has become of files and jobs, after it has been recorded. */
+  readonly onEvent?: ((event: Event) => Effect.Effect<void>) | undefined
 }
 
 /** The hooks of an installation, managed files among them. */
 export class Hooks extends Context.Service<Hooks, ReadonlyArray<Hook>>()("@omnifile/core/Hooks") {}
 
-export const isModelCall = (call: Call): call is ModelCall => call.operation._tag === "ChatCompletion"
+const modelTags: ReadonlySet<string> = new Set<ModelOperation["_tag"]>([
+  "ChatCompletion",
+  "CreateResponse",
+  "CreateMessage",
+  "CountTokens",
+  "Forward"
+])
+
+const jobTags: ReadonlySet<string> = new Set<Exclude<RoutedOperation, ModelOperation>["_tag"]>([
+  "CreateBatch",
+  "CreateFineTuningJob"
+])
+
+export const isModelCall = (call: Call): call is ModelCall => modelTags.has(call.operation._tag)
+
+export const isRoutedCall = (call: Call): call is RoutedCall => isModelCall(call) || jobTags.has(call.operation._tag)
 
 type Step = Exclude<keyof Hook, "name">
 

@@ -8,6 +8,8 @@ export interface Edit {
   readonly start: number
   readonly end: number
   readonly value: string
+  /** Written as it is, not as a JSON string: for places that hold no JSON. */
+  readonly raw?: true | undefined
 }
 
 /** From this length on a stretch is a piece of its own: copying it would cost more than sending it so. In bytes. */
@@ -95,7 +97,7 @@ const utf8Length = (text: string): number => {
 }
 
 /**
- * The document in `chunks` with values replaced by strings, which are written as JSON.stringify does; all other bytes
+ * The document in `chunks` with values replaced by strings, which are written as JSON.stringify does unless they are raw; all other bytes
  * stay as they are. Offsets count from the start of the first chunk. Without edits the result is `chunks` itself,
  * otherwise it may share memory with them. Edits may come in any order. Edits that overlap or are out of bounds are a
  * mistake of the program: a `RangeError`.
@@ -121,9 +123,9 @@ export const splice = (chunks: ReadonlyArray<Uint8Array>, edits: ReadonlyArray<E
       chunk = chunks[++index] ?? chunk
     }
   }
-  for (const { end, start, value } of inOrder(edits, length)) {
+  for (const { end, raw, start, value } of inOrder(edits, length)) {
     advance(start, true)
-    pieces.addText(JSON.stringify(value))
+    pieces.addText(raw === true ? value : JSON.stringify(value))
     advance(end, false)
   }
   advance(length, true)

@@ -10,8 +10,10 @@
  *
  * Only `ready` files exist for clients.
  */
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Owner } from "./Access.ts"
+import { BatchSummary } from "./BatchSummary.ts"
 
 /** What OpenAI accepts as a purpose on upload. */
 export const inputPurposes = ["assistants", "batch", "fine-tune", "vision", "user_data", "evals"] as const
@@ -38,12 +40,28 @@ export const originalVariant = "original"
 
 const Millis = Schema.Int
 
+const none = Effect.succeed(null)
+
+/** Rows from before the field was there lack it. */
+const LaterText = Schema.NullOr(Schema.String).pipe(
+  Schema.withDecodingDefaultKey(none),
+  Schema.withConstructorDefault(none)
+)
+const LaterInt = Schema.NullOr(Schema.Int).pipe(
+  Schema.withDecodingDefaultKey(none),
+  Schema.withConstructorDefault(none)
+)
+
 /** A provider copy of a file, in one account. Times in milliseconds since 1970. */
 export class Replica extends Schema.Class<Replica>("Replica")({
   account: Schema.String,
   variant: Schema.String,
   state: Schema.Literals(replicaStates),
   remoteId: Schema.NullOr(Schema.String),
+  /** The container of tools that holds the copy, in the provider's own words; null for the provider's Files API. */
+  container: LaterText,
+  /** The size of a variant; null for the original, which has the file's. */
+  bytes: LaterInt,
   /** The instance whose upload this is while the copy is `pending`. */
   instance: Schema.NullOr(Schema.String),
   /** When the provider drops the copy by itself. */
@@ -61,6 +79,12 @@ export class Replica extends Schema.Class<Replica>("Replica")({
  */
 export class LostUpload extends Schema.Class<LostUpload>("LostUpload")({
   account: Schema.String,
+  variant: Schema.String.pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(originalVariant)),
+    Schema.withConstructorDefault(Effect.succeed(originalVariant))
+  ),
+  /** The size of a variant; null for the original, which has the file's. */
+  bytes: LaterInt,
   /** The copy, if it is known. */
   remoteId: Schema.NullOr(Schema.String),
   startedAt: Millis,
@@ -94,6 +118,8 @@ export class ManagedFile extends Schema.Class<ManagedFile>("ManagedFile")({
   kept: Schema.Boolean,
   replicas: Schema.Array(Replica),
   lostUploads: Schema.Array(LostUpload),
+  /** What the lines of a batch's input say, once it has been read for that. */
+  lines: Schema.NullOr(BatchSummary).pipe(Schema.withDecodingDefaultKey(none), Schema.withConstructorDefault(none)),
   /** The instance that works on the row while it is `receiving` or `creating`. */
   instance: Schema.NullOr(Schema.String),
   /** The idempotency record that this create holds. */
@@ -136,15 +162,19 @@ export const withLostUploads = (file: ManagedFile, lost: ReadonlyArray<LostUploa
       })
 
 const sameUpload = (a: LostUpload, b: LostUpload): boolean =>
-  a.account === b.account && a.remoteId === b.remoteId && a.startedAt === b.startedAt && a.endedAt === b.endedAt
+  a.account === b.account &&
+  a.variant === b.variant &&
+  a.remoteId === b.remoteId &&
+  a.startedAt === b.startedAt &&
+  a.endedAt === b.endedAt
 
 /** The row's lost uploads but for those that have been dealt with. */
 export const openUploads = (file: ManagedFile, settled: ReadonlyArray<LostUpload>): ReadonlyArray<LostUpload> =>
   file.lostUploads.filter((lost) => !settled.some((other) => sameUpload(lost, other)))
 
 /** What a copy leaves behind whose upload was given up by who began it. */
-export const abandonedUpload = ({ account, createdAt }: Replica, now: number): LostUpload =>
-  new LostUpload({ account, remoteId: null, startedAt: createdAt, endedAt: now })
+export const abandonedUpload = ({ account, bytes, createdAt, variant }: Replica, now: number): LostUpload =>
+  new LostUpload({ account, variant, bytes, remoteId: null, startedAt: createdAt, endedAt: now })
 
 /** Whether a call may use the copy now. */
 export const isLive = (replica: Replica, now: number): boolean =>

@@ -10,12 +10,13 @@ import type { Deployment } from "./Account.ts"
 import { type AccountFailure, type CallError, invalid } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
 import { FileLookup } from "./FileLookup.ts"
-import type { Call, Candidate, Hook, ModelCall } from "./Hooks.ts"
-import { isModelCall } from "./Hooks.ts"
+import type { Call, Candidate, Hook, ModelCall, RoutedCall } from "./Hooks.ts"
+import { isModelCall, isRoutedCall } from "./Hooks.ts"
 import type { Edit } from "./JsonEdit.ts"
 import * as LitellmId from "./LitellmId.ts"
 import { findReplica, isLive, type ManagedFile, Replica, withReplica } from "./ManagedFile.ts"
-import type { FileReference } from "./Operation.ts"
+import type { FileReference } from "./ModelRequest.ts"
+import type { RoutedOperation } from "./Operation.ts"
 import { ProviderError, Rejected } from "./ProviderError.ts"
 import { Registry } from "./Registry.ts"
 import { Replication } from "./Replication.ts"
@@ -29,6 +30,19 @@ interface Attempt {
   /** Rows that are newer than those of the call's start. */
   readonly rows: ReadonlyMap<string, ManagedFile>
 }
+
+/** What the variants of a batch's input are called, before what tells them apart. */
+const batchVariants = "batch:"
+
+interface NamedFile {
+  readonly id: string
+  readonly param: string
+  readonly required?: boolean | undefined
+}
+
+/** The files that an operation names. */
+const namedFiles = (operation: RoutedOperation): ReadonlyArray<NamedFile> =>
+  operation._tag === "CreateBatch" ? [operation.inputFile] : operation.files
 
 const firstAttempt: Attempt = { copies: new Map(), rows: new Map() }
 
@@ -46,53 +60,71 @@ export const make = Effect.gen(function* () {
   const isForeign = (id: string): boolean =>
     Option.isNone(ids.decode("file", id)) && Option.isNone(LitellmId.recognise(id))
 
-  const resolve = (call: Call, named: ReadonlyArray<FileReference>) => {
-    const references = allowProviderIds ? named.filter(({ id }) => !isForeign(id)) : named
-    return Effect.map(lookup.findAll(call.principal, references), (files) => ({
-      ...call,
-      files: new Map(files.map((file, index) => [references[index]?.id ?? "", file]))
-    }))
+  const resolve = Effect.fnUntraced(function* (call: RoutedCall, named: ReadonlyArray<NamedFile>) {
+    const mayBeForeign = allowProviderIds && isModelCall(call)
+    const needed = named.filter(({ id, required }) => required !== false && !(mayBeForeign && isForeign(id)))
+    const found = yield* lookup.findAll(call.principal, needed)
+    const files = new Map(found.map((file, index) => [needed[index]?.id ?? "", file]))
+    for (const { id, param, required } of named) {
+      if (required !== false || files.has(id) || isForeign(id)) continue
+      const file = yield* lookup
+        .find(call.principal, id, param)
+        .pipe(Effect.catchTag("NotFound", () => Effect.succeed(undefined)))
+      if (file !== undefined) files.set(id, file)
+    }
+    return { ...call, files }
+  })
+
+  const preCall = (call: Call): Effect.Effect<Call, CallError> => {
+    const named = isRoutedCall(call) ? namedFiles(call.operation) : []
+    return isRoutedCall(call) && named.length > 0 ? resolve(call, named) : Effect.succeed(call)
   }
 
-  const preCall = (call: Call): Effect.Effect<Call, CallError> =>
-    isModelCall(call) && call.operation.files.length > 0 ? resolve(call, call.operation.files) : Effect.succeed(call)
-
-  const holds = (file: ManagedFile, { account }: Deployment, now: number): boolean => {
+  const holds = ({ operation }: RoutedCall, file: ManagedFile, { account }: Deployment, now: number): boolean => {
+    if (operation._tag === "CreateBatch" && file.id === operation.inputFile.id) {
+      const isVariant = (replica: Replica) => replica.account === account && replica.variant.startsWith(batchVariants)
+      return file.replicas.some((replica) => isVariant(replica) && isLive(replica, now))
+    }
     const replica = findReplica(file, account)
     return replica !== undefined && isLive(replica, now)
   }
 
-  const filter = Effect.fnUntraced(function* (call: ModelCall, candidates: ReadonlyArray<Candidate>) {
+  const filter = Effect.fnUntraced(function* (call: RoutedCall, candidates: ReadonlyArray<Candidate>) {
     const now = yield* Clock.currentTimeMillis
     const files = [...call.files.values()]
     const able = candidates.flatMap((candidate) => {
-      const missing = files.filter((file) => !holds(file, candidate.deployment, now))
+      const missing = files.filter((file) => !holds(call, file, candidate.deployment, now))
       if (missing.length === 0) return [candidate]
       const possible = missing.every((file) => replication.canCopy(file, candidate.deployment.account))
       return possible ? [{ ...candidate, rank: candidate.rank + 1 }] : []
     })
     if (able.length > 0) return able
-    const stuck = call.operation.files.find(({ id }) => {
+    const named = namedFiles(call.operation)
+    const stuck = named.find(({ id }) => {
       const file = call.files.get(id)
       const canServe = ({ deployment }: Candidate) =>
-        file === undefined || holds(file, deployment, now) || replication.canCopy(file, deployment.account)
+        file === undefined || holds(call, file, deployment, now) || replication.canCopy(file, deployment.account)
       return !candidates.some(canServe)
     })
+    const model = candidates[0]?.deployment.modelName ?? ""
     const file = stuck === undefined ? undefined : call.files.get(stuck.id)
     const why =
       file === undefined
-        ? `no deployment of ${call.operation.model} has all of them, and not all can be copied`
+        ? `no deployment of ${model} has all of them, and not all can be copied`
         : file.kept
-          ? `it may not be copied to an account that serves ${call.operation.model}, or is too large for it`
-          : `no account that serves ${call.operation.model} has a copy, and its content is not kept here`
+          ? `it may not be copied to an account that serves ${model}, or is too large for it`
+          : `no account that serves ${model} has a copy, and its content is not kept here`
+    // Of several files no single one is to blame.
+    const param = stuck?.param ?? named[0]?.param.replace(/[.[].*/s, "") ?? null
     const what = stuck === undefined ? "The files of this request" : `The file ${stuck.id}`
-    return yield* invalid(`${what} cannot be used: ${why}.`, stuck?.param ?? "messages", "file_not_available")
+    return yield* invalid(`${what} cannot be used: ${why}.`, param, "file_not_available")
   })
 
-  const editFor = ({ end, start }: FileReference, replica: Replica): Edit => ({
+  const editFor = ({ end, raw, start }: FileReference, replica: Replica): Edit => ({
     start,
     end,
-    value: replica.remoteId ?? ""
+    value: replica.remoteId ?? "",
+    raw
   })
 
   const place = Effect.fnUntraced(function* (

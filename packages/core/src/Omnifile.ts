@@ -6,32 +6,50 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Batches from "./Batches.ts"
 import type { BlobStore } from "./BlobStore.ts"
 import * as Catalog from "./Catalog.ts"
 import * as CopyUpload from "./CopyUpload.ts"
 import * as Deployments from "./Deployments.ts"
+import * as Events from "./Events.ts"
+import * as Failover from "./Failover.ts"
 import * as FileCreation from "./FileCreation.ts"
 import * as FileLookup from "./FileLookup.ts"
 import * as Files from "./Files.ts"
+import * as FineTuning from "./FineTuning.ts"
 import { type Hook, Hooks } from "./Hooks.ts"
 import type { HttpTransport } from "./HttpTransport.ts"
 import * as Idempotency from "./Idempotency.ts"
 import * as Instance from "./Instance.ts"
 import * as Intake from "./Intake.ts"
+import * as JobPoller from "./JobPoller.ts"
+import * as Jobs from "./Jobs.ts"
+import * as JobSync from "./JobSync.ts"
+import * as Limits from "./Limits.ts"
+import * as LimitsHook from "./LimitsHook.ts"
 import * as LostUploads from "./LostUploads.ts"
 import * as Maintenance from "./Maintenance.ts"
 import * as ManagedFilesHook from "./ManagedFilesHook.ts"
+import * as ManagedJobsHook from "./ManagedJobsHook.ts"
 import * as ModelCalls from "./ModelCalls.ts"
+import * as OutputFiles from "./OutputFiles.ts"
 import * as Pipeline from "./Pipeline.ts"
 import * as Registry from "./Registry.ts"
 import type { RegistryBackend } from "./RegistryBackend.ts"
 import * as Removal from "./Removal.ts"
 import * as Replication from "./Replication.ts"
+import * as Responses from "./Responses.ts"
 import { defaults, type FileSettings, Settings } from "./Settings.ts"
 import type { Sha256 } from "./Sha256.ts"
 import type { StorageError } from "./StorageError.ts"
 import type { UnifiedIds } from "./UnifiedId.ts"
+import * as UploadExpiry from "./UploadExpiry.ts"
+import * as Uploads from "./Uploads.ts"
 import * as Upstream from "./Upstream.ts"
+import * as UsageLedger from "./UsageLedger.ts"
+import * as UsageReader from "./UsageReader.ts"
+import * as UsageTap from "./UsageTap.ts"
+import * as Webhooks from "./Webhooks.ts"
 
 export interface Options {
   readonly catalog: Catalog.CatalogInput
@@ -45,28 +63,59 @@ export type Backends = BlobStore | HttpTransport | RegistryBackend | Sha256 | Un
 
 /** What the core offers. */
 export type Services =
+  | Batches.Batches
+  | Catalog.Catalog
+  | Events.Events
   | Files.Files
+  | FineTuning.FineTuning
   | Intake.Intake
+  | JobPoller.JobPoller
+  | Jobs.Jobs
   | Maintenance.Maintenance
   | Pipeline.Pipeline
   | Registry.Registry
-  | Catalog.Catalog
+  | Responses.Responses
+  | UploadExpiry.UploadExpiry
+  | Uploads.Uploads
+  | UsageLedger.UsageLedger
+  | Webhooks.Webhooks
 
+/** A call over a limit costs no look-up, and usage is read off an answer that nobody has changed yet. */
 const layerHooks = (hooks: ReadonlyArray<Hook>) =>
   Layer.effect(
     Hooks,
-    Effect.map(ManagedFilesHook.make, (managedFiles) => [managedFiles, ...hooks])
+    Effect.map(
+      Effect.all([LimitsHook.make, ManagedFilesHook.make, ManagedJobsHook.make, UsageTap.make]),
+      ([limits, managedFiles, managedJobs, usage]) => [limits, managedFiles, managedJobs, ...hooks, usage]
+    )
   )
+
+/** What each operation is served by. */
+const layerOperations = Layer.mergeAll(
+  Batches.layer,
+  FineTuning.layer,
+  ModelCalls.layer,
+  Responses.layer,
+  Uploads.layer,
+  UsageReader.layer
+)
+
+/** What happens without anyone asking. */
+const layerLoops = Layer.mergeAll(JobPoller.layer, Maintenance.layer, UploadExpiry.layer, Webhooks.layer)
 
 export const layer = ({ catalog, hooks = [], settings = {} }: Options): Layer.Layer<Services, StorageError, Backends> =>
   Pipeline.layer.pipe(
-    Layer.provideMerge(ModelCalls.layer),
+    Layer.provideMerge(layerLoops),
+    Layer.provideMerge(layerOperations),
+    Layer.provideMerge(Failover.layer),
     Layer.provideMerge(layerHooks(hooks)),
-    Layer.provideMerge(Layer.mergeAll(Files.layer, Intake.layer, Maintenance.layer)),
+    Layer.provideMerge(Layer.mergeAll(Files.layer, Intake.layer)),
     Layer.provideMerge(FileCreation.layer),
+    Layer.provideMerge(JobSync.layer),
+    Layer.provideMerge(OutputFiles.layer),
     Layer.provideMerge(Layer.mergeAll(Idempotency.layer, Replication.layer, Removal.layer, FileLookup.layer)),
     Layer.provideMerge(CopyUpload.layer),
-    Layer.provideMerge(LostUploads.layer),
+    Layer.provideMerge(Layer.mergeAll(Jobs.layer, LostUploads.layer, Limits.layer, UsageLedger.layer, Events.layer)),
     Layer.provideMerge(Layer.mergeAll(Instance.layer, Upstream.layer, Deployments.layer, Catalog.layer(catalog))),
     Layer.provideMerge(Registry.layer),
     Layer.provide(Layer.succeed(Settings, { ...defaults, ...settings }))

@@ -2,9 +2,17 @@
  * Every call that omnifile serves, as one union. Whoever handles operations switches over `_tag`, so that
  * a new operation does not compile until each of them has said what becomes of it.
  */
-import type { InMemory, RangeRequest } from "./Bytes.ts"
+import type { BatchOperation, CreateBatch } from "./BatchOperation.ts"
+import type { RangeRequest } from "./Bytes.ts"
+import type { CreateFineTuningJob, FineTuningOperation } from "./FineTuningOperation.ts"
+import type { Forward } from "./ForwardOperation.ts"
 import type { Received } from "./Intake.ts"
 import type { InputPurpose, Purpose } from "./ManagedFile.ts"
+import type { CountTokens, CreateMessage } from "./MessageOperation.ts"
+import type { ModelRequest } from "./ModelRequest.ts"
+import type { CreateResponse, ResponseOperation } from "./ResponseOperation.ts"
+import type { UploadOperation } from "./UploadOperation.ts"
+import type { ReadUsage } from "./UsageOperation.ts"
 
 /** Makes a file of content that is received already. */
 export interface CreateFile {
@@ -54,35 +62,24 @@ export interface ListModels {
   readonly _tag: "ListModels"
 }
 
-/** A file ID in a request body: where it stands, in bytes, and what it says. */
-export interface FileReference {
-  readonly id: string
-  /** Such as `messages[2].content[0].file.file_id`. */
-  readonly param: string
-  readonly start: number
-  readonly end: number
+/** A chat completion in OpenAI's wire format. */
+export interface ChatCompletion extends ModelRequest {
+  readonly _tag: "ChatCompletion"
 }
 
-export interface ChatCompletion {
-  readonly _tag: "ChatCompletion"
-  /** The JSON body as the client sent it. */
-  readonly body: InMemory
-  readonly model: string
-  /** Every place where the body says `model`, so that a deployment's own name can stand there. */
-  readonly modelTokens: ReadonlyArray<{ readonly start: number; readonly end: number }>
-  readonly files: ReadonlyArray<FileReference>
-  readonly stream: boolean
-}
+export type FileOperation = CreateFile | ListFiles | RetrieveFile | FileContent | DeleteFile | ListReplicas | ListModels
+
+/** Operations whose body goes to a deployment as the client wrote it, but for a few places. */
+export type ModelOperation = ChatCompletion | CreateResponse | CreateMessage | CountTokens | Forward
+
+/** Operations for which a deployment is chosen. */
+export type RoutedOperation = ModelOperation | CreateBatch | CreateFineTuningJob
 
 export type Operation =
-  | CreateFile
-  | ListFiles
-  | RetrieveFile
-  | FileContent
-  | DeleteFile
-  | ListReplicas
-  | ListModels
-  | ChatCompletion
-
-/** Operations that a deployment serves. */
-export type ModelOperation = ChatCompletion
+  | FileOperation
+  | ModelOperation
+  | BatchOperation
+  | FineTuningOperation
+  | ResponseOperation
+  | UploadOperation
+  | ReadUsage

@@ -7,22 +7,23 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as PubSub from "effect/PubSub"
 import type * as Schema from "effect/Schema"
 import type { Scope } from "./Access.ts"
+import * as Event from "./Event.ts"
 import { FileCache } from "./FileCache.ts"
 import type { ManagedFile, Purpose } from "./ManagedFile.ts"
+import type { Versioned } from "./Records.ts"
 import * as Backend from "./RegistryBackend.ts"
 import { type Change, type Position, RegistryBackend, type StoredRecord } from "./RegistryBackend.ts"
 import { instant, listPartition, remotePartition } from "./RegistryIndexes.ts"
+import * as RegistryCommits from "./RegistryCommits.ts"
 import * as Records from "./RegistryRecords.ts"
 import type { IdempotencyRecord } from "./RegistryRecords.ts"
+import * as RegistryStores from "./RegistryStores.ts"
 import * as StorageError from "./StorageError.ts"
 
-/** A row, and the version that a change must name. */
-export interface Versioned<A> {
-  readonly value: A
-  readonly version: number
-}
+export type { Versioned } from "./Records.ts"
 
 export interface ListFiles {
   /** Rows of any of these scopes; none: an empty page. */
@@ -38,7 +39,7 @@ const casAttempts = 64
 
 export class Registry extends Context.Service<
   Registry,
-  {
+  RegistryStores.RegistryStores & {
     /** The row, in whatever state it is; undefined if there is none. */
     readonly file: (key: string) => Effect.Effect<ManagedFile | undefined, StorageError.StorageError>
     /** The rows of several keys, in the order of the keys. */
@@ -56,6 +57,28 @@ export class Registry extends Context.Service<
       key: string,
       change: (file: ManagedFile) => ManagedFile | null | undefined
     ) => Effect.Effect<ManagedFile | undefined, StorageError.StorageError>
+    /**
+     * The same with a change that is an effect of its own, such as a look at other rows. It sees the version that it
+     * would replace, and what it adds goes into the same commit.
+     */
+    readonly modifyFileWith: <E>(
+      key: string,
+      change: (found: Versioned<ManagedFile>) => Effect.Effect<FileChange | undefined, E>
+    ) => Effect.Effect<ManagedFile | undefined, StorageError.StorageError | E>
+    /** A row and the version that is stored now, whatever the cache says. */
+    readonly freshFile: (key: string) => Effect.Effect<Versioned<ManagedFile> | undefined, StorageError.StorageError>
+    /** The change that puts a file's row in the place of version `expected`. */
+    readonly fileChange: (expected: number, file: ManagedFile) => Change
+    /**
+     * Changes of any records, all or none; `Conflict` if another change of one of them came first. The events are
+     * recorded with them.
+     */
+    readonly commit: (
+      changes: ReadonlyArray<Change>,
+      events?: ReadonlyArray<Event.Draft>
+    ) => Effect.Effect<void, StorageError.StorageError>
+    /** Events of this process, when they have been recorded. Who is too slow misses the oldest. */
+    readonly committed: PubSub.PubSub<Event.Event>
     /** A page of ready files, by creation time and then key. */
     readonly listFiles: (query: ListFiles) => Effect.Effect<ReadonlyArray<ManagedFile>, StorageError.StorageError>
     /**
@@ -68,13 +91,18 @@ export class Registry extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<ManagedFile>, StorageError.StorageError>
     /** Rows with an upload to this account that may be under way. */
     readonly uploadsTo: (account: string) => Effect.Effect<ReadonlyArray<ManagedFile>, StorageError.StorageError>
+    /** The row that owns this provider copy, if there is one. */
+    readonly fileOfRemote: (
+      account: string,
+      remoteId: string
+    ) => Effect.Effect<ManagedFile | undefined, StorageError.StorageError>
     /** Whether some row owns this provider copy. */
     readonly ownsRemote: (account: string, remoteId: string) => Effect.Effect<boolean, StorageError.StorageError>
     readonly idempotency: (
       key: string
     ) => Effect.Effect<Versioned<IdempotencyRecord> | undefined, StorageError.StorageError>
     /**
-     * Takes an idempotency key for the row that the record names: the record in place of version `replaces` (0:
+     * Takes an idempotency key for the file row that the record names: the record in place of version `replaces` (0:
      * of none) and the row as `change` says, both in one commit. `Contended` if another change of either came
      * first, `Refused` if there is no row or `change` leaves it.
      */
@@ -83,6 +111,12 @@ export class Registry extends Context.Service<
       replaces: number,
       change: (file: ManagedFile) => ManagedFile | undefined
     ) => Effect.Effect<"Claimed" | "Contended" | "Refused", StorageError.StorageError>
+    /** The changes that free an idempotency key, if it is held by this row of the collection. */
+    readonly releaseIdempotency: (
+      key: string,
+      collection: string,
+      row: string
+    ) => Effect.Effect<ReadonlyArray<Change>, StorageError.StorageError>
     /** Removes a record that has expired or lost its purpose, if it is still that version. */
     readonly removeIdempotency: (key: string, version: number) => Effect.Effect<void, StorageError.StorageError>
     readonly expiredIdempotency: (
@@ -96,6 +130,12 @@ export class Registry extends Context.Service<
     readonly isAlive: (instance: string, now: number) => Effect.Effect<boolean, StorageError.StorageError>
   }
 >()("@omnifile/core/Registry") {}
+
+/** What becomes of a file's row: the row as it shall be, or null to remove it, and what else is committed with it. */
+export interface FileChange {
+  readonly file: ManagedFile | null
+  readonly others?: ReadonlyArray<Change> | undefined
+}
 
 const make = Effect.gen(function* () {
   const backend = yield* RegistryBackend
@@ -156,23 +196,15 @@ const make = Effect.gen(function* () {
       })
     })
 
-  /**
-   * The cache must not show the old row after the commit, whatever becomes of the commit. An interruption waits
-   * for it: one that is still under way would change the row after the cache was told.
-   */
-  const commit = (changes: ReadonlyArray<Change>) =>
-    Effect.uninterruptible(
-      Effect.ensuring(
-        backend.commit(changes),
-        Effect.sync(() => {
-          for (const { collection, key } of changes) if (collection === "files") cache.drop(key)
-        })
-      )
-    )
+  const stores = RegistryStores.open(backend)
+  const { commit, committed } = yield* RegistryCommits.make(backend, cache, stores.outbox)
 
   /** Runs `attempt` again as long as somebody else's commit came first. */
-  const whileContended = <A>(attempt: Effect.Effect<A, StorageError.StorageError>) =>
-    Effect.retry(attempt, { times: casAttempts, while: StorageError.isConflict })
+  const whileContended = <A, E>(attempt: Effect.Effect<A, E | StorageError.StorageError>) =>
+    Effect.retry(attempt, {
+      times: casAttempts,
+      while: (error) => error instanceof StorageError.StorageError && StorageError.isConflict(error)
+    })
 
   const orFalse = (run: Effect.Effect<void, StorageError.StorageError>) =>
     run.pipe(
@@ -192,31 +224,56 @@ const make = Effect.gen(function* () {
     return (yield* Effect.forEach(records, decodeFile)).map(({ value }) => value)
   })
 
+  const releaseIdempotency = Effect.fnUntraced(function* (key: string, collection: string, row: string) {
+    const held = yield* readOne("idempotency", key, decodeIdempotency)
+    const isHeld = held?.value.collection === collection && held.value.file === row
+    return held !== undefined && isHeld ? [Records.removal(held.version, "idempotency", key)] : []
+  })
+
+  /** Frees the idempotency key of a row that does not hold it any more. */
+  const released = (before: ManagedFile, after: ManagedFile | null) =>
+    before.idempotency === null || after?.idempotency === before.idempotency
+      ? Effect.succeed([])
+      : releaseIdempotency(before.idempotency, "files", before.key)
+
+  const modifyFileWith: Registry["Service"]["modifyFileWith"] = (key, change) =>
+    whileContended(
+      Effect.gen(function* () {
+        const found = yield* freshFile(key)
+        if (found === undefined) return undefined
+        const before = found.value
+        const change_ = yield* change(found)
+        if (change_ === undefined) return before
+        const { file: after, others = [] } = change_
+        const ofFile =
+          after === null ? Records.removal(found.version, "files", key) : Records.fileChange(found.version, after)
+        yield* commit([ofFile, ...others, ...(yield* released(before, after))], Event.ofFile(before, after))
+        return after ?? undefined
+      })
+    )
+
+  const fileOfRemote = (account: string, remoteId: string) =>
+    Effect.map(
+      scanFiles({ index: "remote", partitions: [remotePartition(account, remoteId)], order: "asc", limit: 1 }),
+      ([found]) => found
+    )
+
   return Registry.of({
     file: (key) => Effect.map(cachedFiles([key]), ([file]) => file),
     files: cachedFiles,
-    insertFile: (file) => commit([Records.fileChange(0, file)]),
+    freshFile,
+    fileChange: Records.fileChange,
+    commit,
+    committed,
+    ...stores,
+    insertFile: (file) => commit([Records.fileChange(0, file)], Event.ofFile(undefined, file)),
+    modifyFileWith,
+    releaseIdempotency,
     modifyFile: (key, change) =>
-      whileContended(
-        Effect.gen(function* () {
-          const found = yield* freshFile(key)
-          if (found === undefined) return undefined
-          const before = found.value
-          const after = change(before)
-          if (after === undefined) return before
-          const changes = [
-            after === null ? Records.removal(found.version, "files", key) : Records.fileChange(found.version, after)
-          ]
-          if (before.idempotency !== null && after?.idempotency !== before.idempotency) {
-            const held = yield* readOne("idempotency", before.idempotency, decodeIdempotency)
-            if (held?.value.file === key) {
-              changes.push(Records.removal(held.version, "idempotency", before.idempotency))
-            }
-          }
-          yield* commit(changes)
-          return after ?? undefined
-        })
-      ),
+      modifyFileWith(key, ({ value }) => {
+        const after = change(value)
+        return Effect.succeed(after === undefined ? undefined : { file: after })
+      }),
     listFiles: ({ after, limit, order, purpose, scopes }) =>
       scopes.length === 0
         ? Effect.succeed([])
@@ -240,23 +297,18 @@ const make = Effect.gen(function* () {
       return (yield* Effect.forEach(records, understood)).flat()
     }),
     uploadsTo: (account) => scanFiles({ index: "uploads", partitions: [account], order: "asc", limit: 10_000 }),
-    ownsRemote: (account, remoteId) =>
-      Effect.map(
-        scanFiles({
-          index: "remote",
-          partitions: [remotePartition(account, remoteId)],
-          order: "asc",
-          limit: 1
-        }),
-        (found) => found.length > 0
-      ),
+    fileOfRemote,
+    ownsRemote: (account, remoteId) => Effect.map(fileOfRemote(account, remoteId), (found) => found !== undefined),
     idempotency: (key) => readOne("idempotency", key, decodeIdempotency),
     claimIdempotency: Effect.fnUntraced(function* (record, replaces, change) {
       const found = yield* freshFile(record.file)
       const after = found === undefined ? undefined : change(found.value)
       if (found === undefined || after === undefined) return "Refused"
       const committed = yield* orFalse(
-        commit([Records.idempotencyChange(replaces, record), Records.fileChange(found.version, after)])
+        commit(
+          [Records.idempotencyChange(replaces, record), Records.fileChange(found.version, after)],
+          Event.ofFile(found.value, after)
+        )
       )
       return committed ? "Claimed" : "Contended"
     }),

@@ -1,4 +1,5 @@
 /** How what the Registry knows is written as records, and what a commit changes. */
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SchemaJITCompiler from "effect/schema/SchemaJITCompiler"
 import { ManagedFile } from "./ManagedFile.ts"
@@ -11,7 +12,12 @@ export class IdempotencyRecord extends Schema.Class<IdempotencyRecord>("Idempote
   key: Schema.String,
   /** A digest of the request: another one under the same key is a conflict. */
   fingerprint: Schema.String,
-  /** The row that the call makes or made; how far it is stands there. */
+  /** Where the row is that the call makes or made. */
+  collection: Schema.String.pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed("files")),
+    Schema.withConstructorDefault(Effect.succeed("files"))
+  ),
+  /** The key of that row; how far the call is stands there. */
   file: Schema.String,
   /** Milliseconds since 1970. */
   expiresAt: Schema.Int
@@ -22,7 +28,8 @@ export class InstanceRecord extends Schema.Class<InstanceRecord>("InstanceRecord
   until: Schema.Int
 }) {}
 
-const codec = <A>(schema: Schema.Codec<A, unknown>) => {
+/** How a value is written as the text of a record, and read from it. */
+export const codec = <A>(schema: Schema.Codec<A, unknown>) => {
   const json = Schema.fromJsonString(schema)
   // Compiled decoders take half the time; where code may not be generated they are interpreted as before.
   SchemaJITCompiler.enable(json.ast)

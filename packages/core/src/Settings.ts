@@ -1,5 +1,6 @@
 /** How an installation treats files. Each setting has a default that suits a single machine. */
 import * as Context from "effect/Context"
+import type { Redacted } from "effect/Redacted"
 
 export interface FileSettings {
   /**
@@ -23,6 +24,36 @@ export interface FileSettings {
   readonly instanceTtl: number
   /** Between two rounds of recovery and clean-up, in milliseconds. */
   readonly maintenanceInterval: number
+  readonly jobs: JobSettings
+  readonly events: EventSettings
+  /** Whether what calls and jobs use is counted. */
+  readonly usage: boolean
+}
+
+/** Work that providers do beyond one call. Times in milliseconds. */
+export interface JobSettings {
+  /** Between two looks at a job that is not over. */
+  readonly pollInterval: number
+  /** How many jobs are looked at at once. */
+  readonly pollConcurrency: number
+  /** How long one instance has a job to itself before another may take it over. */
+  readonly claimTtl: number
+  /** How long a stored response can be found. */
+  readonly responseTtl: number
+}
+
+export interface EventSettings {
+  /** Whether events are kept until they have been delivered, for webhooks. */
+  readonly outbox: boolean
+  readonly webhooks: ReadonlyArray<Webhook>
+}
+
+/** Where events are sent. */
+export interface Webhook {
+  readonly url: string
+  readonly secret: Redacted<string>
+  /** The types that are sent; none means all. */
+  readonly events: ReadonlyArray<string>
 }
 
 const day = 24 * 60 * 60 * 1000
@@ -36,7 +67,10 @@ export const defaults: FileSettings = {
   idempotencyTtl: day,
   tombstoneTtl: day,
   instanceTtl: 6_000,
-  maintenanceInterval: 1_000
+  maintenanceInterval: 1_000,
+  jobs: { pollInterval: 15_000, pollConcurrency: 8, claimTtl: 60_000, responseTtl: 30 * day },
+  events: { outbox: false, webhooks: [] },
+  usage: true
 }
 
 export const Settings: Context.Reference<FileSettings> = Context.Reference<FileSettings>("@omnifile/core/Settings", {

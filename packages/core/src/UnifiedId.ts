@@ -28,7 +28,10 @@ export const prefixes = {
   file: "file-",
   batch: "batch_",
   fine_tuning_job: "ftjob-",
-  response: "resp_"
+  response: "resp_",
+  container: "cntr_",
+  upload: "upload_",
+  part: "part_"
 } as const
 
 /** What an identifier names. Identifiers of different kinds are never interchangeable. */
@@ -52,10 +55,10 @@ export interface FileIdentity {
   readonly deployment: string | null
 }
 
-/** What the identifier of a job (a batch, fine-tuning job or stored response) carries. */
-export interface JobIdentity<
-  Tag extends "Batch" | "FineTuningJob" | "Response" = "Batch" | "FineTuningJob" | "Response"
-> {
+type JobTag = "Batch" | "FineTuningJob" | "Response" | "Container"
+
+/** What the identifier of a job (a batch, fine-tuning job, stored response or container of tools) carries. */
+export interface JobIdentity<Tag extends JobTag = JobTag> {
   readonly _tag: Tag
   /** In canonical form: 36 characters, lower case. */
   readonly uuid: string
@@ -65,20 +68,42 @@ export interface JobIdentity<
   readonly providerId: string
 }
 
+/** What the identifier of an upload in parts carries. */
+export interface UploadIdentity {
+  readonly _tag: "Upload"
+  /** In canonical form: 36 characters, lower case. */
+  readonly uuid: string
+}
+
+/** What the identifier of a part of an upload carries. */
+export interface PartIdentity {
+  readonly _tag: "Part"
+  /** In canonical form: 36 characters, lower case. */
+  readonly uuid: string
+  /** The UUID of the upload. */
+  readonly upload: string
+}
+
 export interface IdentityOfKind {
   readonly file: FileIdentity
   readonly batch: JobIdentity<"Batch">
   readonly fine_tuning_job: JobIdentity<"FineTuningJob">
   readonly response: JobIdentity<"Response">
+  readonly container: JobIdentity<"Container">
+  readonly upload: UploadIdentity
+  readonly part: PartIdentity
 }
 
-export type Identity = FileIdentity | JobIdentity
+export type Identity = FileIdentity | JobIdentity | UploadIdentity | PartIdentity
 
 const kinds = {
   File: "file",
   Batch: "batch",
   FineTuningJob: "fine_tuning_job",
-  Response: "response"
+  Response: "response",
+  Container: "container",
+  Upload: "upload",
+  Part: "part"
 } as const satisfies Record<Identity["_tag"], Kind>
 
 /** The kind of identifier that an identity is encoded as. */

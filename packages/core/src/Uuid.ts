@@ -58,6 +58,13 @@ export const fromBytes = (bytes: Uint8Array): Option.Option<string> => {
   )
 }
 
+/** The version 8 UUID of a digest in hex, of which it takes the first 16 bytes. */
+export const fromDigest = (digest: string): string => {
+  const variant = ((Number.parseInt(digest.charAt(16), 16) & 0x3) | 0x8).toString(16)
+  const groups = [digest.slice(0, 8), digest.slice(8, 12), `8${digest.slice(13, 16)}`]
+  return [...groups, `${variant}${digest.slice(17, 20)}`, digest.slice(20, 32)].join("-")
+}
+
 /** When a version 7 UUID was made, in milliseconds since the Unix epoch; none for other versions and other text. */
 export const timestampMillis = (uuid: string): Option.Option<number> =>
   canonicalForm.test(uuid) && uuid[versionIndex] === "7"

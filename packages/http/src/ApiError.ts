@@ -32,7 +32,7 @@ export const describe = (error: CallError): ErrorAnswer => {
     case "NotFound":
       return {
         status: 404,
-        message: `No such File object: ${error.id}`,
+        message: `No such ${error.object} object: ${error.id}`,
         type: badRequest,
         param: error.param ?? "id",
         code: null
@@ -127,3 +127,10 @@ export const respond = ({
   type
 }: ErrorAnswer): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.jsonUnsafe({ error: { message, type, param, code } }, { status, headers })
+
+/** How an API tells a client what went wrong. */
+export interface ErrorStyle {
+  readonly respond: (answer: ErrorAnswer, requestId: string) => HttpServerResponse.HttpServerResponse
+}
+
+export const openAIErrors: ErrorStyle = { respond }

@@ -71,8 +71,10 @@ export const make = Effect.gen(function* () {
   const log = yield* RequestLog
   const requestId = yield* RequestId.make
 
+  /** `errors` is how whatever goes wrong is answered, a missing key included. */
   const authenticated = <R>(
-    handler: Handler<R>
+    handler: Handler<R>,
+    errors: ApiError.ErrorStyle = ApiError.openAIErrors
   ): Effect.Effect<
     HttpServerResponse.HttpServerResponse,
     never,
@@ -98,7 +100,7 @@ export const make = Effect.gen(function* () {
           })
           return Effect.succeed(HttpServerResponse.setHeader(response, "x-request-id", id))
         }
-        const refuse = (failure: ApiError.ErrorAnswer) => answer(ApiError.respond(failure), failure)
+        const refuse = (failure: ApiError.ErrorAnswer) => answer(errors.respond(failure, id), failure)
 
         return authenticator.authenticate(apiKey(headers)).pipe(
           Effect.flatMap((principal) => {

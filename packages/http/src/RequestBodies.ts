@@ -20,6 +20,8 @@ export interface FormLimits {
   readonly fields: number
   readonly fieldNameBytes: number
   readonly fieldBytes: number
+  /** The name of the part that is a file. Default: `file`. */
+  readonly fileField?: string | undefined
 }
 
 /** A form, when all of it is read. */
@@ -35,7 +37,7 @@ export class RequestBodies extends Context.Service<
     /** The whole body. `TooLarge` beyond the limit, `InvalidRequest` if it breaks off. */
     readonly bytes: (request: HttpServerRequest, limit: number) => Effect.Effect<InMemory, CallError>
     /**
-     * Reads a `multipart/form-data` body with at most one file, named `file`, anywhere among the fields.
+     * Reads a `multipart/form-data` body with at most one file, named as the limits say, anywhere among the fields.
      * `receive` gets the file as it comes; if it fails, the body is read to its end without it, within
      * reason, so that the client can read the answer.
      */

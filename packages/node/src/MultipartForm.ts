@@ -47,6 +47,7 @@ export const read = Effect.fnUntraced(function* <A, R>(
   const boundary = boundaryOf(contentType)
   if (boundary === undefined) return yield* invalid("The multipart boundary is missing or malformed.")
 
+  const { fileField = "file" } = limits
   const context = yield* Effect.context<R>()
   const ended = yield* Deferred.make<void, CallError>()
   const fields = new Map<string, Array<string>>()
@@ -65,7 +66,7 @@ export const read = Effect.fnUntraced(function* <A, R>(
   }
 
   const openFile = (part: Readable, filename: string, type: string | null): void => {
-    if (file !== null) return fail(invalid("There is more than one part `file`.", "file"))
+    if (file !== null) return fail(invalid(`There is more than one part \`${fileField}\`.`, fileField))
     const run = receive({ filename, contentType: type, bytes: part }).pipe(
       Effect.tapError((error) => Effect.sync(() => fail(error)))
     )
@@ -112,11 +113,13 @@ export const read = Effect.fnUntraced(function* <A, R>(
         return fail(new TooLarge({ message: "The header of a part of the form is too long.", param: null }))
       }
       if (headers.name === null) return fail(invalid("A part of the form has no name."))
-      if (headers.filename !== null && headers.name !== "file") {
+      if (headers.filename !== null && headers.name !== fileField) {
         return fail(invalid(`The part \`${shown(headers.name)}\` must not be a file.`, shown(headers.name)))
       }
       if (headers.filename !== null) return openFile(part, headers.filename, headers.contentType)
-      if (headers.name === "file") return fail(invalid("The part `file` has no file name.", "file"))
+      if (headers.name === fileField) {
+        return fail(invalid(`The part \`${fileField}\` has no file name.`, fileField))
+      }
       openField(part, headers.name)
     })
   })

@@ -16,12 +16,17 @@
 import { afterAll, beforeAll, describe } from "@effect/vitest"
 import { once } from "node:events"
 import { createServer, type RequestListener } from "node:http"
+import * as batchCases from "./host/batchCases.ts"
 import * as chatCases from "./host/chatCases.ts"
 import * as contentCases from "./host/contentCases.ts"
+import * as fineTuningCases from "./host/fineTuningCases.ts"
 import * as lifetimeCases from "./host/lifetimeCases.ts"
 import * as requestCases from "./host/requestCases.ts"
+import * as responseCases from "./host/responseCases.ts"
 import * as RunningHost from "./host/RunningHost.ts"
 import * as uploadCases from "./host/uploadCases.ts"
+import * as uploadSessionCases from "./host/uploadSessionCases.ts"
+import * as usageCases from "./host/usageCases.ts"
 
 export type { Installation } from "./host/Installation.ts"
 export type { Adapter, Host } from "./host/RunningHost.ts"
@@ -71,6 +76,11 @@ export const suite = <Gateway extends { readonly close: () => Promise<void> }>(
     uploadCases.register(running)
     chatCases.register(running)
     contentCases.register(running)
+    batchCases.register(running)
+    fineTuningCases.register(running)
+    responseCases.register(running)
+    uploadSessionCases.register(running)
+    usageCases.register(running)
     requestCases.register(running, options.unknownRoutes)
     lifetimeCases.register(running, (settings) => RunningHost.start(options, settings))
   })

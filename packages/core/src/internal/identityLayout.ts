@@ -11,16 +11,24 @@ import { ByteReader, nullableText, text, varint } from "./binary.ts"
 
 const layoutVersion = 1
 
-const fields = (identity: Identity): ReadonlyArray<Uint8Array> =>
-  identity._tag === "File"
-    ? [
+const fields = (identity: Identity): ReadonlyArray<Uint8Array> => {
+  switch (identity._tag) {
+    case "File":
+      return [
         text(identity.contentType),
         varint(identity.models.length),
         ...identity.models.map(text),
         nullableText(identity.providerFileId),
         nullableText(identity.deployment)
       ]
-    : [text(identity.deployment), text(identity.providerId)]
+    case "Upload":
+      return []
+    case "Part":
+      return [text(identity.upload)]
+    default:
+      return [text(identity.deployment), text(identity.providerId)]
+  }
+}
 
 /** None when the UUID is not in canonical form. */
 export const write = (identity: Identity): Option.Option<Uint8Array> =>
@@ -54,7 +62,10 @@ const readers: { readonly [K in Kind]: (uuid: string, reader: ByteReader) => Ide
   file: readFile,
   batch: readJob("Batch"),
   fine_tuning_job: readJob("FineTuningJob"),
-  response: readJob("Response")
+  response: readJob("Response"),
+  container: readJob("Container"),
+  upload: (uuid) => ({ _tag: "Upload", uuid }),
+  part: (uuid, reader) => ({ _tag: "Part", uuid, upload: reader.text() })
 }
 
 /** None for anything that {@link write} does not write for this kind. */

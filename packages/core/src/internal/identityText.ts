@@ -4,6 +4,7 @@
  *
  * `omnifile:file;uuid,<uuid>;content_type,<type>;models,<name>,<name>;provider_file_id,<id>;deployment,<id>`
  * `omnifile:batch;uuid,<uuid>;deployment,<id>;provider_id,<id>`
+ * `omnifile:part;uuid,<uuid>;upload,<uuid>`
  */
 import * as Option from "effect/Option"
 
@@ -18,25 +19,35 @@ const field = (name: string, values: ReadonlyArray<string>): string => `;${[name
 
 const nullableField = (name: string, value: string | null): string => (value === null ? "" : field(name, [value]))
 
-/** None when the UUID is not in canonical form. */
-export const write = (kind: Kind, identity: Identity): Option.Option<string> => {
-  if (Option.isNone(Uuid.toBytes(identity.uuid))) return Option.none()
-  const start = `omnifile:${kind}${field("uuid", [identity.uuid])}`
-  return Option.some(
-    identity._tag === "File"
-      ? start +
-          field("content_type", [identity.contentType]) +
-          field("models", identity.models) +
-          nullableField("provider_file_id", identity.providerFileId) +
-          nullableField("deployment", identity.deployment)
-      : start + field("deployment", [identity.deployment]) + field("provider_id", [identity.providerId])
-  )
+const fieldsOf = (identity: Identity): string => {
+  switch (identity._tag) {
+    case "File":
+      return (
+        field("content_type", [identity.contentType]) +
+        field("models", identity.models) +
+        nullableField("provider_file_id", identity.providerFileId) +
+        nullableField("deployment", identity.deployment)
+      )
+    case "Upload":
+      return ""
+    case "Part":
+      return field("upload", [identity.upload])
+    default:
+      return field("deployment", [identity.deployment]) + field("provider_id", [identity.providerId])
+  }
 }
 
-const identityTags = {
+/** None when the UUID is not in canonical form. */
+export const write = (kind: Kind, identity: Identity): Option.Option<string> =>
+  Option.isNone(Uuid.toBytes(identity.uuid))
+    ? Option.none()
+    : Option.some(`omnifile:${kind}${field("uuid", [identity.uuid])}${fieldsOf(identity)}`)
+
+const jobTags = {
   batch: "Batch",
   fine_tuning_job: "FineTuningJob",
-  response: "Response"
+  response: "Response",
+  container: "Container"
 } as const
 
 const parse = (kind: Kind, line: string): Identity => {
@@ -48,8 +59,9 @@ const parse = (kind: Kind, line: string): Identity => {
   )
   const value = (name: string): string | undefined => fields.get(name)?.[0]
   const uuid = value("uuid") ?? ""
-  return kind === "file"
-    ? {
+  switch (kind) {
+    case "file":
+      return {
         _tag: "File",
         uuid,
         contentType: value("content_type") ?? "",
@@ -57,12 +69,18 @@ const parse = (kind: Kind, line: string): Identity => {
         providerFileId: value("provider_file_id") ?? null,
         deployment: value("deployment") ?? null
       }
-    : {
-        _tag: identityTags[kind],
+    case "upload":
+      return { _tag: "Upload", uuid }
+    case "part":
+      return { _tag: "Part", uuid, upload: value("upload") ?? "" }
+    default:
+      return {
+        _tag: jobTags[kind],
         uuid,
         deployment: value("deployment") ?? "",
         providerId: value("provider_id") ?? ""
       }
+  }
 }
 
 /** None for any line that is not, to the letter, what {@link write} writes for this kind. */

@@ -78,6 +78,13 @@ export const wire: Provider = {
     body,
     idempotent: false
   }),
+  messages: null,
+  countTokens: null,
+  responses: null,
+  batches: null,
+  fineTuning: null,
+  forward: null,
+  containerFiles: null,
   decodeRefusal: (body) => {
     if (!isObject(body) || !isObject(body["error"])) return null
     const { code, message, param, type } = body["error"]

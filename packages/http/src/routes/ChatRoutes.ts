@@ -1,16 +1,13 @@
 /** `/v1/chat/completions`: https://platform.openai.com/docs/api-reference/chat, plain and streamed. */
-import { UnsupportedMediaType } from "@omnifile/core/CallError"
 import * as ChatRequest from "@omnifile/core/ChatRequest"
 import { Pipeline } from "@omnifile/core/Pipeline"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Endpoint from "../Endpoint.ts"
+import * as JsonBody from "../JsonBody.ts"
 import * as ProviderResponse from "../ProviderResponse.ts"
 import { RequestBodies } from "../RequestBodies.ts"
 import { ServerSettings } from "../ServerSettings.ts"
-
-const isJson = (contentType: string | undefined): boolean =>
-  contentType === undefined || /^application\/(?:[\w.+-]+\+)?json\b/i.test(contentType)
 
 export const layer = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
@@ -24,10 +21,7 @@ export const layer = HttpRouter.use(
       "/v1/chat/completions",
       authenticated(
         Effect.fnUntraced(function* ({ headers, id, principal, request }) {
-          if (!isJson(headers["content-type"])) {
-            return yield* new UnsupportedMediaType({ message: "Send the body as application/json." })
-          }
-          const body = yield* bodies.bytes(request, maxBodySize)
+          const body = yield* JsonBody.read(request, headers, bodies, maxBodySize)
           const operation = yield* Effect.fromResult(ChatRequest.parse(body))
           const answer = yield* pipeline.run({ id, principal, operation })
           return ProviderResponse.passOn(answer.response)

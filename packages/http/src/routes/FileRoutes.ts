@@ -11,6 +11,8 @@ import * as ContentDisposition from "../ContentDisposition.ts"
 import * as Endpoint from "../Endpoint.ts"
 import * as FileForm from "../FileForm.ts"
 import * as FileObject from "../FileObject.ts"
+import * as IdempotencyKey from "../IdempotencyKey.ts"
+import { pathId } from "../PathId.ts"
 import * as QueryParams from "../QueryParams.ts"
 import * as RangeHeader from "../RangeHeader.ts"
 import { type FormLimits, RequestBodies } from "../RequestBodies.ts"
@@ -19,15 +21,6 @@ const formLimits: FormLimits = { fields: 100, fieldNameBytes: 200, fieldBytes: 6
 
 const defaultListLimit = 10_000
 const longestListLimit = 10_000
-const longestIdempotencyKey = 255
-
-const idempotencyKey = (value: string | undefined) =>
-  value === undefined || value.length <= longestIdempotencyKey
-    ? Effect.succeed(value === undefined || value === "" ? null : value)
-    : Effect.fail(invalid(`An Idempotency-Key has at most ${longestIdempotencyKey} characters.`, "Idempotency-Key"))
-
-/** The ID of the path, as the client wrote it. */
-const pathId = Effect.map(HttpRouter.params, ({ id = "" }) => id)
 
 const etagOf = (file: ManagedFile): string => `"${file.sha256}"`
 
@@ -72,7 +65,7 @@ export const layer = HttpRouter.use(
       "/v1/files",
       authenticated(
         Effect.fnUntraced(function* ({ headers, id, principal, request }) {
-          const key = yield* idempotencyKey(headers["idempotency-key"])
+          const key = yield* IdempotencyKey.of(headers)
           const form = yield* bodies.form(request, formLimits, (part) =>
             Effect.andThen(FileForm.parseFilename(part.filename), intake.receive(principal, part.bytes))
           )

@@ -5,6 +5,7 @@ import type * as SchemaAST from "effect/SchemaAST"
 import type * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import * as Field from "./Field.ts"
+import * as JobsSection from "./JobsSection.ts"
 import type { Finding, Path } from "./Source.ts"
 import * as StorageLocation from "./StorageLocation.ts"
 import { suggest } from "./Suggestion.ts"
@@ -99,7 +100,8 @@ const makeSchema = (options: Options) =>
     secret: Schema.optional(Field.secretOrEmpty),
     previous_secrets: Schema.optional(Schema.Array(Field.secret)),
     server: Schema.optional(Server),
-    files: Schema.optional(Files)
+    files: Schema.optional(Files),
+    jobs: Schema.optional(JobsSection.Jobs)
   })
 
 /** The fields as they are written, each in its decoded form. */

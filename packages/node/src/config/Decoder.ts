@@ -11,6 +11,7 @@ import * as ConfigurationSchema from "./ConfigurationSchema.ts"
 import * as Defaults from "./Defaults.ts"
 import * as Field from "./Field.ts"
 import { valueOf, type Environment } from "./Interpolation.ts"
+import * as JobsSection from "./JobsSection.ts"
 import * as Rules from "./Rules.ts"
 import type { Source } from "./Source.ts"
 
@@ -90,7 +91,7 @@ const withoutUndefined = <A extends object>(fields: { readonly [K in keyof A]?: 
   // What is left has the types of A.
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<A>
 
-const toFileSettings = ({ files, server, storage }: Fields): Partial<FileSettings> =>
+const toFileSettings = ({ files, jobs, server, storage }: Fields): Partial<FileSettings> =>
   withoutUndefined<FileSettings>({
     onPartialFailure: files?.on_partial_failure,
     replicate: files?.replicate,
@@ -98,6 +99,7 @@ const toFileSettings = ({ files, server, storage }: Fields): Partial<FileSetting
     idempotencyTtl: files?.idempotency_ttl,
     tombstoneTtl: files?.tombstone_ttl,
     maxFileSize: server?.max_file_size,
+    jobs: jobs === undefined ? undefined : JobsSection.toSettings(jobs),
     keepContent: storage?.content?._tag === "None" ? false : undefined
   })
 

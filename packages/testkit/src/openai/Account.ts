@@ -25,7 +25,27 @@ export interface Account {
   readonly models: ReadonlyArray<string> | undefined
   readonly stream: StreamShape
   readonly files: FileStore.FileStore
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  /** What the account has of each resource, by the resource's own key: see `of`. */
+  readonly state: Map<symbol, unknown>
   latencyMs: number
+}
+
+/** What one resource keeps in an account. The key must belong to one type. */
+export interface StateKey<out A> {
+  readonly symbol: symbol
+  readonly make: (account: Account) => A
+}
+
+/** The account's part of a resource, made at the first look. */
+export const of = <A>(account: Account, key: StateKey<A>): A => {
+  const known = account.state.get(key.symbol)
+  // Only this function fills the map, and always with what the key makes.
+  if (known !== undefined) return known as A
+  const made = key.make(account)
+  account.state.set(key.symbol, made)
+  return made
 }
 
 export const make = (
@@ -37,6 +57,8 @@ export const make = (
   models: options.models,
   stream: { ...defaults.stream, ...options.stream },
   files: FileStore.make(defaults.now),
+  now: defaults.now,
+  state: new Map(),
   latencyMs: options.latencyMs ?? 0
 })
 

@@ -7,19 +7,31 @@ import type { Account } from "./Account.ts"
 import * as Accounts from "./Account.ts"
 import type { Answer } from "./Answer.ts"
 import { ApiError, error as errorAnswer } from "./Answer.ts"
+import * as Batches from "./Batches.ts"
 import * as Chat from "./Chat.ts"
 import type { Faults } from "./Faults.ts"
 import { noFault } from "./Faults.ts"
 import * as Files from "./Files.ts"
+import * as FineTuning from "./FineTuning.ts"
+import * as Forwarded from "./Forwarded.ts"
 import type { Exchange } from "./Http.ts"
 import { drain, hang, isGone, pause, send } from "./Http.ts"
 import type { Journal, JournalEntry } from "./Journal.ts"
 import { redactHeaders } from "./Journal.ts"
 import * as Models from "./Models.ts"
+import * as Responses from "./Responses.ts"
 import { match } from "./Route.ts"
 import type { Match, Route } from "./Route.ts"
 
-const routes: ReadonlyArray<Route> = [...Files.routes, ...Chat.routes, ...Models.routes]
+const routes: ReadonlyArray<Route> = [
+  ...Files.routes,
+  ...Chat.routes,
+  ...Models.routes,
+  ...Batches.routes,
+  ...FineTuning.routes,
+  ...Responses.routes,
+  ...Forwarded.routes
+]
 
 export interface Settings {
   readonly accounts: ReadonlyArray<Account>

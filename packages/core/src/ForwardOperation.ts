@@ -1,0 +1,17 @@
+/** Calls that go to a deployment of a model as they are: embeddings, audio, images and the like. */
+import type { ModelRequest } from "./ModelRequest.ts"
+import type { ServedAnswer } from "./ServedAnswer.ts"
+
+/** The body is JSON or a multipart form, as `contentType` says. */
+export interface Forward extends ModelRequest {
+  readonly _tag: "Forward"
+  /** Relative to the account's base URL, such as `/embeddings`. */
+  readonly path: string
+  /** With its question mark, or empty. */
+  readonly query: string
+  readonly contentType: string
+}
+
+export interface ForwardAnswers {
+  readonly Forward: ServedAnswer<"Forward">
+}

@@ -1,0 +1,154 @@
+/**
+ * From what a provider says of a job to our record of it: its output files become files of the job's owner, its IDs
+ * ours, and what it has used is written down in the commit that ends it.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { ContentUnavailable } from "./CallError.ts"
+import { Catalog } from "./Catalog.ts"
+import { type Job, JobOutput, update } from "./Job.ts"
+import { Jobs } from "./Jobs.ts"
+import { type Json, isObject, type JsonObject } from "./Json.ts"
+import { OutputFiles } from "./OutputFiles.ts"
+import type { RemoteJob } from "./Provider.ts"
+import type { ProviderError } from "./ProviderError.ts"
+import { Registry } from "./Registry.ts"
+import { Settings } from "./Settings.ts"
+import type { StorageError } from "./StorageError.ts"
+import * as UsageRecord from "./UsageRecord.ts"
+
+/** What a provider says of a job now. */
+export type Snapshot = Pick<RemoteJob, "object" | "ended" | "inputs" | "outputs" | "tokens">
+
+export class JobSync extends Context.Service<
+  JobSync,
+  {
+    /**
+     * Records what a provider says of a job, and answers the row as it then is. Output files that the row does not
+     * know are registered, each once; those that it knows never come back. `id`, `remoteId` and `reads` are those of
+     * the job as it is given, so that a job that was being created becomes active by this. One that has ended is not
+     * changed any more.
+     */
+    readonly apply: (
+      job: Job,
+      snapshot: Snapshot
+    ) => Effect.Effect<Job, ContentUnavailable | ProviderError | StorageError>
+  }
+>()("@omnifile/core/JobSync") {}
+
+/** The pair of a job's metadata that tells us which row it belongs to. */
+export const metadataKey = "omnifile_job"
+
+/** The metadata that a client gave, null if it gave none. */
+const ownMetadata = (metadata: Json | undefined): Json | undefined => {
+  if (!isObject(metadata) || metadata[metadataKey] === undefined) return metadata
+  const own = Object.entries(metadata).filter(([name]) => name !== metadataKey)
+  return own.length === 0 ? null : Object.fromEntries(own)
+}
+
+const listItem = /^(.+)\[(\d+)\]$/
+
+/** The object with a value in a field, or, as in `result_files[0]`, in a place of a list. */
+const withField = (object: JsonObject, field: string, value: Json): JsonObject => {
+  const [, name, index] = listItem.exec(field) ?? []
+  if (name === undefined) return { ...object, [field]: value }
+  const list = object[name]
+  return Array.isArray(list) ? { ...object, [name]: list.with(Number(index), value) } : object
+}
+
+const make = Effect.gen(function* () {
+  const catalog = yield* Catalog
+  const jobs = yield* Jobs
+  const outputFiles = yield* OutputFiles
+  const registry = yield* Registry
+  const settings = yield* Settings
+
+  /** The outputs that the row does not know yet. One that is gone at the provider is none. */
+  const newOutputs = Effect.fnUntraced(function* (job: Job, { outputs }: Snapshot) {
+    const { account, deployment, owner } = job
+    const unknown = outputs.filter(({ remoteId }) => !job.outputs.some((known) => known.remoteId === remoteId))
+    const found = yield* Effect.forEach(
+      unknown,
+      Effect.fnUntraced(function* ({ purpose, remoteId, role }) {
+        const file = yield* outputFiles
+          .register({ owner, account, deployment, container: null, remoteId, purpose })
+          .pipe(
+            Effect.catchTag("ProviderError", (error) => (error.absent ? Effect.succeed(undefined) : Effect.fail(error)))
+          )
+        return file?.id === undefined || file.id === null
+          ? []
+          : [new JobOutput({ role, remoteId, file: file.key, id: file.id })]
+      }),
+      { concurrency: 4 }
+    )
+    return found.flat()
+  })
+
+  /** The provider's object with our IDs and names. */
+  const translated = (job: Job, outputs: ReadonlyArray<JobOutput>, snapshot: Snapshot): JsonObject => {
+    let object: JsonObject = { ...snapshot.object, id: job.id }
+    const deployment = catalog.deploymentsOf(job.modelName).find(({ id }) => id === job.deployment)
+    if (deployment !== undefined && object["model"] === deployment.model) object = { ...object, model: job.modelName }
+    if (object["metadata"] !== undefined) object = { ...object, metadata: ownMetadata(object["metadata"]) }
+    for (const { field, remoteId } of snapshot.inputs) {
+      const read = job.reads.find((input) => input.remoteId === remoteId)
+      object = withField(object, field, read?.id ?? null)
+    }
+    for (const { remoteId, role } of snapshot.outputs) {
+      const output = outputs.find((known) => known.remoteId === remoteId)
+      object = withField(object, role, output?.id ?? null)
+    }
+    return object
+  }
+
+  const merged = (current: Job, found: ReadonlyArray<JobOutput>): ReadonlyArray<JobOutput> => [
+    ...current.outputs,
+    ...found.filter(({ remoteId }) => !current.outputs.some((known) => known.remoteId === remoteId))
+  ]
+
+  return JobSync.of({
+    apply: Effect.fn("JobSync.apply")(function* (job, snapshot) {
+      if (job.state === "ended") return job
+      const found = yield* newOutputs(job, snapshot)
+      const now = yield* Clock.currentTimeMillis
+      const { ended, tokens } = snapshot
+      const { id, reads, remoteId } = job
+      const next = (current: Job) => {
+        const outputs = merged(current, found)
+        const object = JSON.stringify(translated(update(current, { id, reads, remoteId }), outputs, snapshot))
+        const isNews = object !== current.object || ended || current.state === "creating" || id !== current.id
+        // Nothing to write down, and the next look stands in the row already.
+        if (!isNews && outputs.length === current.outputs.length && (current.dueAt ?? 0) > now) {
+          if (current.claimedUntil === null) return undefined
+        }
+        return update(current, {
+          id,
+          reads,
+          remoteId,
+          outputs,
+          object,
+          state: ended ? "ended" : "active",
+          usage: tokens ?? current.usage,
+          instance: null,
+          claimedUntil: null,
+          attempts: 0,
+          updatedAt: now,
+          dueAt: ended ? null : now + settings.jobs.pollInterval
+        })
+      }
+      const after = yield* jobs.modify(
+        job.key,
+        (current) => (current.state === "ended" ? undefined : next(current)),
+        (row) =>
+          row.state === "ended" && row.usage !== null && settings.usage
+            ? [registry.usage.change(0, UsageRecord.ofJob(row, row.usage, now))]
+            : []
+      )
+      return after ?? next(job) ?? job
+    })
+  })
+})
+
+export const layer: Layer.Layer<JobSync, never, Catalog | Jobs | OutputFiles | Registry> = Layer.effect(JobSync, make)

@@ -1,0 +1,216 @@
+/**
+ * Files that providers make: the output of a batch, the results of fine-tuning, what a tool leaves in its container.
+ * Each becomes one managed file of its owner, whoever comes upon it and however often.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import type { Owner } from "./Access.ts"
+import { BlobStore } from "./BlobStore.ts"
+import type { Bytes } from "./Bytes.ts"
+import { ContentUnavailable } from "./CallError.ts"
+import { Catalog } from "./Catalog.ts"
+import * as ContentType from "./ContentType.ts"
+import { isLive, ManagedFile, originalVariant, type Purpose, Replica, update } from "./ManagedFile.ts"
+import type { RemoteFile } from "./Provider.ts"
+import type { ProviderError } from "./ProviderError.ts"
+import { Registry } from "./Registry.ts"
+import { hexOfText, Sha256 } from "./Sha256.ts"
+import { isConflict, type StorageError } from "./StorageError.ts"
+import { UnifiedIds } from "./UnifiedId.ts"
+import { type ProviderAccount, Upstream } from "./Upstream.ts"
+import * as Uuid from "./Uuid.ts"
+
+/** A file that a provider has made. What is not given, the provider is asked for. */
+export interface Output {
+  readonly owner: Owner
+  readonly account: string
+  /** The deployment that made it, or null. */
+  readonly deployment: string | null
+  /** The container of tools that holds it, in the provider's own words, or null. */
+  readonly container: string | null
+  readonly remoteId: string
+  readonly purpose: Purpose
+  readonly filename?: string | undefined
+  readonly bytes?: number | undefined
+  /** Milliseconds since 1970. */
+  readonly createdAt?: number | undefined
+  readonly expiresAt?: number | null | undefined
+}
+
+export class OutputFiles extends Context.Service<
+  OutputFiles,
+  {
+    /**
+     * The file's row: the one that there is, in whatever state, or else a new one, ready and with the provider's copy
+     * as its only content. A copy that somebody uploaded through us keeps that file, whoever owns it.
+     */
+    readonly register: (output: Output) => Effect.Effect<ManagedFile, ContentUnavailable | ProviderError | StorageError>
+    /** The row as it is with the content in our own store, so that it outlives the provider's copy. */
+    readonly pull: (file: ManagedFile) => Effect.Effect<ManagedFile, ContentUnavailable | ProviderError | StorageError>
+    /** The file that owns a provider's copy, if we know it. */
+    readonly find: (account: string, remoteId: string) => Effect.Effect<ManagedFile | undefined, StorageError>
+  }
+>()("@omnifile/core/OutputFiles") {}
+
+const gone = (id: string, message: string) => Effect.fail(new ContentUnavailable({ id, message }))
+
+const make = Effect.gen(function* () {
+  const blobs = yield* BlobStore
+  const catalog = yield* Catalog
+  const ids = yield* UnifiedIds
+  const registry = yield* Registry
+  const sha256 = yield* Sha256
+  const upstream = yield* Upstream
+
+  /** The same for everybody who comes upon the same file. */
+  const keyOf = ({ account, container, remoteId }: Output): string =>
+    Uuid.fromDigest(hexOfText(sha256, ["output", account, container ?? "", remoteId].join("\0")))
+
+  const targetOf = (account: string, id: string) => {
+    const target = catalog.accounts.get(account)
+    return target === undefined
+      ? gone(id, `The account ${account}, where the file lies, is not configured any more.`)
+      : Effect.succeed(target)
+  }
+
+  const retrieve = (target: ProviderAccount, container: string | null, remoteId: string) => {
+    const { containerFiles, files } = target.provider
+    if (container === null) {
+      return upstream.request(target, Effect.succeed(files.retrieve(remoteId)), files.decodeFile)
+    }
+    return containerFiles === null
+      ? gone("", `The account ${target.account.id} has no files in containers.`)
+      : upstream.request(
+          target,
+          Effect.succeed(containerFiles.retrieve(container, remoteId)),
+          containerFiles.decodeFile
+        )
+  }
+
+  const describe = Effect.fnUntraced(function* (output: Output) {
+    const { account, bytes, container, createdAt, expiresAt, filename, remoteId } = output
+    if (filename !== undefined && bytes !== undefined) {
+      return { id: remoteId, filename, bytes, createdAt: createdAt ?? null, expiresAt: expiresAt ?? null }
+    }
+    return yield* retrieve(yield* targetOf(account, ""), container, remoteId)
+  })
+
+  const rowOf = (output: Output, key: string, remote: Omit<RemoteFile, "state">, now: number) => {
+    const { account, container, deployment, owner, purpose, remoteId } = output
+    const filename = output.filename ?? remote.filename ?? `${purpose}.jsonl`
+    const contentType = ContentType.detect(null, filename, new Uint8Array(0))
+    const createdAt = output.createdAt ?? remote.createdAt ?? now
+    const expiresAt = output.expiresAt ?? remote.expiresAt
+    const replica = new Replica({
+      account,
+      variant: originalVariant,
+      state: "ready",
+      remoteId,
+      container,
+      instance: null,
+      expiresAt,
+      createdAt,
+      updatedAt: now,
+      error: null
+    })
+    return new ManagedFile({
+      key,
+      id: ids.encode({ _tag: "File", uuid: key, contentType, models: [], providerFileId: remoteId, deployment }),
+      state: "ready",
+      owner,
+      filename,
+      bytes: output.bytes ?? remote.bytes ?? 0,
+      sha256: "",
+      declaredType: null,
+      contentType,
+      purpose,
+      createdAt,
+      expiresAt,
+      models: [],
+      kept: false,
+      replicas: [replica],
+      lostUploads: [],
+      instance: null,
+      idempotency: null,
+      dueAt: expiresAt,
+      attempts: 0
+    })
+  }
+
+  /** The content as the provider gives it out. */
+  const open = Effect.fnUntraced(function* (file: ManagedFile, replica: Replica) {
+    const target = yield* targetOf(replica.account, file.id ?? "")
+    const { containerFiles, files } = target.provider
+    const remoteId = replica.remoteId ?? ""
+    const call =
+      replica.container === null ? files.content(remoteId) : containerFiles?.content(replica.container, remoteId)
+    if (call === undefined) return yield* gone(file.id ?? "", "The account has no files in containers.")
+    return (yield* upstream.send(target, call)).body
+  })
+
+  const pull: OutputFiles["Service"]["pull"] = Effect.fn("OutputFiles.pull")(function* (file) {
+    if (file.kept) return file
+    const now = yield* Clock.currentTimeMillis
+    const replica = file.replicas.find((candidate) => candidate.variant === originalVariant && isLive(candidate, now))
+    if (replica === undefined) return yield* gone(file.id ?? "", "No provider copy of the file is left.")
+    const stored = yield* Effect.scoped(
+      Effect.gen(function* () {
+        const hasher = sha256.hasher()
+        let bytes = 0
+        const source = yield* open(file, replica)
+        const measured = inspected(source, (chunk) => {
+          bytes += chunk.byteLength
+          hasher.update(chunk)
+        })
+        yield* blobs.put(file.key, measured)
+        return { bytes, sha256: hasher.digest() }
+      })
+    )
+    const row = yield* registry.modifyFile(file.key, (current) =>
+      current.state === "ready" && !current.kept ? update(current, { ...stored, kept: true }) : undefined
+    )
+    if (row?.state === "ready") return row
+    // It was deleted meanwhile, perhaps before there was any content to remove.
+    yield* blobs.remove(file.key)
+    return yield* gone(file.id ?? "", "The file was deleted meanwhile.")
+  })
+
+  return OutputFiles.of({
+    pull,
+    find: registry.fileOfRemote,
+    register: Effect.fn("OutputFiles.register")(function* (output) {
+      const key = keyOf(output)
+      const known = (yield* registry.file(key)) ?? (yield* registry.fileOfRemote(output.account, output.remoteId))
+      if (known !== undefined) return known
+      const remote = yield* describe(output)
+      const row = rowOf(output, key, remote, yield* Clock.currentTimeMillis)
+      const inserted = yield* Effect.result(registry.insertFile(row))
+      if (Result.isFailure(inserted)) {
+        if (!isConflict(inserted.failure)) return yield* inserted.failure
+        const winner = (yield* registry.freshFile(key))?.value
+        return winner ?? (yield* inserted.failure)
+      }
+      // Without a size nobody could be told how long the content is.
+      const isMeasured = (output.bytes ?? remote.bytes) !== null
+      return isMeasured ? row : yield* pull(row)
+    })
+  })
+})
+
+/** The same content, of which `look` sees every chunk first. */
+const inspected = async function* (source: Bytes, look: (chunk: Uint8Array) => void): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) {
+    look(chunk)
+    yield chunk
+  }
+}
+
+/** Whether a file's content can be had from a provider, though we do not keep it. */
+export const canPull = (file: ManagedFile, now: number): boolean =>
+  file.replicas.some((replica) => replica.variant === originalVariant && isLive(replica, now))
+
+export const layer: Layer.Layer<OutputFiles, never, BlobStore | Catalog | Registry | Sha256 | UnifiedIds | Upstream> =
+  Layer.effect(OutputFiles, make)

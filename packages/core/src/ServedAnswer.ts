@@ -1,0 +1,19 @@
+/** The answer of a call that a deployment serves. */
+import type { Deployment } from "./Account.ts"
+import type { TransportResponse } from "./HttpTransport.ts"
+
+export interface Served {
+  readonly deployment: Deployment
+  /** The provider's answer; its body is read by who asked. */
+  readonly response: TransportResponse
+}
+
+export interface ServedAnswer<Tag extends string> extends Served {
+  readonly _tag: Tag
+}
+
+/** The answer of a call that goes to where a job lies, whatever serves it there. */
+export interface RelayedAnswer<Tag extends string> {
+  readonly _tag: Tag
+  readonly response: TransportResponse
+}

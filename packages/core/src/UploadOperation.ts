@@ -1,0 +1,50 @@
+/** The Uploads API as operations: https://platform.openai.com/docs/api-reference/uploads */
+import type { NamesJob, ObjectAnswer } from "./JobOperation.ts"
+import type { InputPurpose } from "./ManagedFile.ts"
+
+export interface CreateUpload {
+  readonly _tag: "CreateUpload"
+  readonly filename: string
+  /** How many bytes all parts have together. */
+  readonly bytes: number
+  readonly mimeType: string
+  readonly purpose: InputPurpose
+  /** Target model names, each once. */
+  readonly models: ReadonlyArray<string>
+  /** Seconds. */
+  readonly expiresAfter: number | null
+  readonly idempotencyKey: string | null
+}
+
+/** The content of a part, which is stored and belongs to no upload yet. */
+export interface ReceivedPart {
+  /** The key of the row and of the content. */
+  readonly key: string
+  readonly bytes: number
+}
+
+export interface AddUploadPart extends NamesJob {
+  readonly _tag: "AddUploadPart"
+  readonly part: ReceivedPart
+}
+
+export interface CompleteUpload extends NamesJob {
+  readonly _tag: "CompleteUpload"
+  /** Part IDs in the order of the content. */
+  readonly parts: ReadonlyArray<string>
+  /** Of the whole content, in hex, or null. */
+  readonly md5: string | null
+}
+
+export interface CancelUpload extends NamesJob {
+  readonly _tag: "CancelUpload"
+}
+
+export type UploadOperation = CreateUpload | AddUploadPart | CompleteUpload | CancelUpload
+
+export interface UploadAnswers {
+  readonly CreateUpload: ObjectAnswer<"CreateUpload">
+  readonly AddUploadPart: ObjectAnswer<"AddUploadPart">
+  readonly CompleteUpload: ObjectAnswer<"CompleteUpload">
+  readonly CancelUpload: ObjectAnswer<"CancelUpload">
+}

@@ -1,0 +1,4 @@
+/** `/v1/uploads`. No route is there yet. */
+import * as Layer from "effect/Layer"
+
+export const layer = Layer.empty

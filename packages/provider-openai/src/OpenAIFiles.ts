@@ -1,0 +1,96 @@
+/** OpenAI's Files API: https://platform.openai.com/docs/api-reference/files */
+import * as MultipartBody from "@omnifile/core/MultipartBody"
+import type { FileProtocol, RemoteFile } from "@omnifile/core/Provider"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { bodiless, millis } from "./internal/wire.ts"
+
+const FileObject = Schema.Struct({
+  id: Schema.NonEmptyString,
+  filename: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  // Null in some answers to uploads.
+  bytes: Schema.optionalKey(Schema.NullOr(Schema.Finite)),
+  created_at: Schema.optionalKey(Schema.NullOr(Schema.Finite)),
+  expires_at: Schema.optionalKey(Schema.NullOr(Schema.Finite)),
+  // Deprecated, and left out by some vendors: a file without a status is there.
+  status: Schema.optionalKey(Schema.NullOr(Schema.String))
+})
+
+const FilePage = Schema.Struct({
+  data: Schema.Array(FileObject),
+  has_more: Schema.optionalKey(Schema.NullOr(Schema.Boolean))
+})
+
+const decodeFileObject = Schema.decodeUnknownResult(FileObject)
+const decodeFilePage = Schema.decodeUnknownResult(FilePage)
+
+const stateOf = (status: string | null | undefined): RemoteFile["state"] => {
+  switch (status) {
+    case "error":
+    case "deleted":
+      return "failed"
+    case "pending":
+    case "running":
+      return "processing"
+    default:
+      return "ready"
+  }
+}
+
+const remoteFile = (file: typeof FileObject.Type): RemoteFile => ({
+  id: file.id,
+  filename: file.filename ?? null,
+  bytes: file.bytes ?? null,
+  createdAt: millis(file.created_at),
+  expiresAt: millis(file.expires_at),
+  state: stateOf(file.status)
+})
+
+/** What a vendor may do otherwise than OpenAI. */
+export interface Options {
+  /** The most bytes that a file may have, or null for no known limit. */
+  readonly maxBytes: number | null
+  /** Whether uploads take `expires_after`. */
+  readonly expiresAfter: boolean
+}
+
+export const make = ({ expiresAfter, maxBytes }: Options): FileProtocol => ({
+  maxBytes,
+  create: (upload) => {
+    const fields: Array<readonly [string, string]> = [["purpose", upload.purpose]]
+    if (expiresAfter && upload.expiresAfter !== null) {
+      fields.push(["expires_after[anchor]", "created_at"], ["expires_after[seconds]", String(upload.expiresAfter)])
+    }
+    const form = MultipartBody.encode(fields, { name: "file", ...upload }, upload.nonce)
+    return {
+      name: "files.create",
+      method: "POST",
+      path: "/files",
+      headers: { "content-type": form.contentType },
+      body: form.body,
+      idempotent: false
+    }
+  },
+  retrieve: (file) => bodiless("files.retrieve", "GET", `/files/${encodeURIComponent(file)}`),
+  content: (file) => bodiless("files.content", "GET", `/files/${encodeURIComponent(file)}/content`),
+  remove: (file) => bodiless("files.delete", "DELETE", `/files/${encodeURIComponent(file)}`),
+  list: (cursor) =>
+    bodiless(
+      "files.list",
+      "GET",
+      `/files?order=desc&limit=1000${cursor === null ? "" : `&after=${encodeURIComponent(cursor)}`}`
+    ),
+  decodeFile: (body) =>
+    decodeFileObject(body).pipe(
+      Result.map(remoteFile),
+      Result.mapError(() => "no file object")
+    ),
+  decodePage: (body) =>
+    decodeFilePage(body).pipe(
+      Result.map((page) => ({
+        files: page.data.map(remoteFile),
+        next: page.has_more === true ? (page.data.at(-1)?.id ?? null) : null
+      })),
+      Result.mapError(() => "no list of file objects")
+    )
+})

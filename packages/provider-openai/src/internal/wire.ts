@@ -1,0 +1,26 @@
+/** What the parts of OpenAI's wire have in common. */
+import type { ProviderCall } from "@omnifile/core/Provider"
+
+/** Milliseconds of a time in seconds. */
+export const millis = (seconds: number | null | undefined): number | null =>
+  seconds === null || seconds === undefined ? null : seconds * 1000
+
+/** A call without a body, which can be repeated. */
+export const bodiless = (name: string, method: "GET" | "DELETE", path: string): ProviderCall => ({
+  name,
+  method,
+  path,
+  headers: {},
+  body: null,
+  idempotent: true
+})
+
+/** A call with a JSON body, which must not be repeated by chance. */
+export const withJson = (name: string, path: string, body: NonNullable<ProviderCall["body"]>): ProviderCall => ({
+  name,
+  method: "POST",
+  path,
+  headers: { "content-type": "application/json" },
+  body,
+  idempotent: false
+})
