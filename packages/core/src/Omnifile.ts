@@ -71,7 +71,9 @@ export type Services =
   | Intake.Intake
   | JobPoller.JobPoller
   | Jobs.Jobs
+  | JobSync.JobSync
   | Maintenance.Maintenance
+  | OutputFiles.OutputFiles
   | Pipeline.Pipeline
   | Registry.Registry
   | Responses.Responses

@@ -53,6 +53,35 @@ describe("Registry", () => {
       assert.isFalse(yield* other.ownsRemote("east", "file-2"))
     }))
 
+  test("reads rows from before variants, containers and jobs", ({ registry, view }) =>
+    Effect.gen(function* () {
+      const copy = { account: "east", remoteId: "file-1", createdAt: 1 }
+      const old = {
+        ...row("a"),
+        replicas: [
+          { ...copy, variant: "original", state: "ready", instance: null, expiresAt: null, updatedAt: 1, error: null }
+        ],
+        lostUploads: [{ account: "west", remoteId: null, startedAt: 1, endedAt: 2 }]
+      }
+      const { lines: _, ...stored } = old
+      const key = { key: "k", fingerprint: "f", file: "a", expiresAt: 1 }
+      yield* view.backend.commit([
+        { collection: "files", key: "a", expected: 0, record: { value: JSON.stringify(stored), entries: [] } },
+        { collection: "idempotency", key: "k", expected: 0, record: { value: JSON.stringify(key), entries: [] } }
+      ])
+      const file = yield* registry.file("a")
+      assert.isNull(file?.lines)
+      assert.deepStrictEqual(
+        file?.replicas.map(({ bytes, container }) => [bytes, container]),
+        [[null, null]]
+      )
+      assert.deepStrictEqual(
+        file?.lostUploads.map(({ bytes, variant }) => [bytes, variant]),
+        [[null, "original"]]
+      )
+      assert.strictEqual((yield* registry.idempotency("k"))?.value.collection, "files")
+    }))
+
   test("refuses a row under a key that is taken", ({ registry }) =>
     Effect.gen(function* () {
       yield* registry.insertFile(row("a"))

@@ -79,6 +79,8 @@ export interface Instance {
   readonly logs: ReadonlyArray<LogEntry>
   readonly registry: Registry["Service"]
   readonly receive: Intake["Service"]["receive"]
+  /** Runs something with the instance's own services. */
+  readonly within: <A, E>(use: Effect.Effect<A, E, Omnifile.Services>) => Effect.Effect<A, E>
   readonly run: <Op extends Operation>(
     operation: Op,
     principal?: Principal
@@ -171,6 +173,7 @@ const makeInstance = (
   const request = <A, E>(use: Effect.Effect<A, E, Scope.Scope>) => logging(Effect.scoped(use))
   return {
     registry: Context.get(context, Registry),
+    within: (use) => logging(Effect.provideContext(use, context)),
     round: logging(Context.get(context, Maintenance).round),
     receive: intake.receive,
     run,

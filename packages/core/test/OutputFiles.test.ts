@@ -1,0 +1,92 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { Owner } from "../src/Access.ts"
+import { OutputFiles } from "../src/OutputFiles.ts"
+import { idOf } from "./support/lookups.ts"
+import { bob } from "./support/principals.ts"
+import * as World from "./support/World.ts"
+
+const owner = new Owner({ user: "alice", team: null, keyHash: null })
+
+const output = (remoteId: string) =>
+  ({ owner, account: "east", deployment: "both-east", container: null, remoteId, purpose: "batch_output" }) as const
+
+/** A file that the provider has made by itself. */
+const made = (world: World.World, content: string): string => {
+  const id = `file-made-${world.account("east").files.size}`
+  world.account("east").files.set(id, {
+    id,
+    filename: "output.jsonl",
+    contentType: "application/jsonl",
+    content: new TextEncoder().encode(content),
+    fields: new Map(),
+    createdAt: Date.UTC(2030, 0, 1),
+    expiresAt: null,
+    processing: 0
+  })
+  return id
+}
+
+const register = (instance: World.Instance, remoteId: string) =>
+  instance.within(Effect.flatMap(OutputFiles, (files) => files.register(output(remoteId))))
+
+describe("OutputFiles", () => {
+  it.effect("is one file of its owner, whoever comes upon it and however often", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const here = yield* world.start()
+      const there = yield* world.start()
+      const remoteId = made(world, "the output")
+      const files = yield* Effect.all(
+        Array.from({ length: 100 }, (_, index) => register(index % 2 === 0 ? here : there, remoteId)),
+        { concurrency: "unbounded" }
+      )
+      assert.strictEqual(new Set(files.map(({ id }) => id)).size, 1)
+      assert.strictEqual(world.storage.rows().length, 1)
+      const id = idOf(files[0])
+      const file = yield* there.retrieve(id)
+      assert.deepStrictEqual([file.filename, file.bytes, file.purpose], ["output.jsonl", 10, "batch_output"])
+      assert.strictEqual(yield* there.content(id), "the output")
+      assert.strictEqual((yield* Effect.flip(there.retrieve(id, bob)))._tag, "NotFound")
+      assert.deepStrictEqual(
+        (yield* here.list({ purpose: "batch_output" })).files.map((listed) => listed.id),
+        [id]
+      )
+    })
+  )
+
+  it.effect("keeps the file of a copy that was uploaded through us", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const instance = yield* world.start()
+      const file = yield* instance.upload({ models: ["east-only"] })
+      const registered = yield* register(instance, file.replicas[0]?.remoteId ?? "")
+      assert.strictEqual(registered.id, file.id)
+    })
+  )
+
+  it.effect("does not come back after it was deleted", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const instance = yield* world.start()
+      const remoteId = made(world, "x")
+      const id = idOf(yield* register(instance, remoteId))
+      yield* instance.remove(id)
+      assert.notStrictEqual((yield* register(instance, remoteId)).state, "ready")
+      assert.strictEqual((yield* Effect.flip(instance.retrieve(id)))._tag, "NotFound")
+    })
+  )
+
+  it.effect("outlives the provider's copy once it has been pulled", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const instance = yield* world.start()
+      const remoteId = made(world, "to be kept")
+      const file = yield* register(instance, remoteId)
+      const pulled = yield* instance.within(Effect.flatMap(OutputFiles, (files) => files.pull(file)))
+      assert.isTrue(pulled.kept)
+      world.account("east").files.delete(remoteId)
+      assert.strictEqual(yield* instance.content(idOf(file)), "to be kept")
+    })
+  )
+})
