@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config"
 export default defineConfig({
   test: {
     include: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts", "examples/test/**/*.test.ts"],
+    // One on each core, even where there are only two: much of the time tests wait for servers.
+    maxWorkers: "100%",
     testTimeout: 20_000,
     hookTimeout: 30_000
   }

@@ -5,6 +5,7 @@ import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, realpathSyn
 import { isBuiltin } from "node:module"
 import { tmpdir } from "node:os"
 import path from "node:path"
+import { init, parse } from "es-module-lexer"
 import { formatMessage } from "publint/utils"
 import { publint } from "publint"
 
@@ -53,15 +54,20 @@ const checkFiles = (installed) => {
   return files.filter((file) => /\.m?js$|\.d\.m?ts$/.test(file))
 }
 
-/** An import or re-export, with `from` or without, that is not in a comment. */
-const importForm = /^(?!\s*(?:\*|\/\/))(?:import|.*?(?:\bfrom|\bimport\())\s*"([^"]+)"/gm
+/** An import or re-export in a declaration, with `from` or without, that is not in a comment. */
+const declarationForm = /^(?!\s*(?:\*|\/\/))(?:import|.*?(?:\bfrom|\bimport\())\s*"([^"]+)"/gm
+
+/** What a module, or a declaration, imports by a name that it spells out. */
+const importsOf = (file, text) =>
+  /\.d\.m?ts$/.test(file)
+    ? Array.from(text.matchAll(declarationForm), ([, specifier]) => specifier)
+    : parse(text, file)[0].flatMap(({ n }) => n ?? [])
 
 /** Every import leads to a file of the package, a Node.js module or a declared dependency. */
 const checkImports = (installed, manifest, files) => {
   const declared = dependenciesOf(manifest)
   for (const file of files) {
-    const text = readFileSync(path.join(installed, file), "utf8")
-    for (const [, specifier] of text.matchAll(importForm)) {
+    for (const specifier of importsOf(file, readFileSync(path.join(installed, file), "utf8"))) {
       if (specifier.startsWith(".")) {
         const target = path.join(installed, path.dirname(file), specifier)
         const emitted = /\.d\.m?ts$/.test(file) ? target.replace(/\.(m?)js$/, ".d.$1ts") : target
@@ -107,6 +113,7 @@ const checkLoads = (project, manifest, entries) => {
   if (!ok) problems.push(`does not load:\n${output}`)
 }
 
+await init
 const project = mkdtempSync(path.join(tmpdir(), "omnifile-pack-"))
 try {
   const { tarball, manifest, installed } = installPacked(project)
