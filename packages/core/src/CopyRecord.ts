@@ -30,8 +30,8 @@ export const made = (
   now: number
 ): ManagedFile => {
   if (!isOurs(findReplica(row, copy.account, copy.variant), copy.remoteId, instance, now)) {
-    const { account, createdAt, remoteId } = copy
-    const surplus = new LostUpload({ account, remoteId, startedAt: createdAt, endedAt: now })
+    const { account, bytes, createdAt, remoteId, variant } = copy
+    const surplus = new LostUpload({ account, variant, bytes, remoteId, startedAt: createdAt, endedAt: now })
     return withLostUploads(row, [...lost, surplus], now)
   }
   const after =
@@ -48,12 +48,13 @@ export const made = (
 export const failed = (
   row: ManagedFile,
   account: string,
+  variant: string,
   instance: string,
   message: string,
   lost: ReadonlyArray<LostUpload>,
   now: number
 ): ManagedFile | undefined => {
-  const held = findReplica(row, account)
+  const held = findReplica(row, account, variant)
   const given = lost.find(({ remoteId }) => remoteId !== null)?.remoteId ?? null
   const hasIt = held?.state === "ready" && held.remoteId !== null && held.remoteId === given
   const open = hasIt ? lost.filter(({ remoteId }) => remoteId === null) : lost

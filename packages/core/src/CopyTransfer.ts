@@ -3,8 +3,8 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { BlobStore } from "./BlobStore.ts"
 import { AccountFailure } from "./CallError.ts"
+import { type CopySource, recordedBytes } from "./CopySource.ts"
 import { LostUploads } from "./LostUploads.ts"
 import { LostUpload, type ManagedFile } from "./ManagedFile.ts"
 import type { RemoteFile } from "./Provider.ts"
@@ -41,27 +41,26 @@ const lifeOf = (file: ManagedFile, now: number): number | null =>
     : Math.min(longestLife, Math.max(shortestLife, Math.ceil((file.expiresAt - now) / 1000)))
 
 export const make = Effect.gen(function* () {
-  const blobs = yield* BlobStore
   const lostUploads = yield* LostUploads
   const upstream = yield* Upstream
 
-  const makeCall = Effect.fnUntraced(function* ({ provider }: ProviderAccount, file: ManagedFile) {
+  const makeCall = Effect.fnUntraced(function* ({ provider }: ProviderAccount, file: ManagedFile, source: CopySource) {
     const now = yield* Clock.currentTimeMillis
     const nonce = (yield* Uuid.make).replaceAll("-", "")
-    const bytes = yield* blobs.open(file.key)
+    const bytes = yield* source.open
     return provider.files.create({
       filename: file.filename,
       contentType: file.declaredType ?? file.contentType,
       purpose: file.purpose,
       bytes,
-      length: file.bytes,
+      length: source.length,
       expiresAfter: lifeOf(file, now),
       nonce
     })
   })
 
-  const callOnce = (target: ProviderAccount, file: ManagedFile) =>
-    upstream.request(target, makeCall(target, file), target.provider.files.decodeFile).pipe(
+  const callOnce = (target: ProviderAccount, file: ManagedFile, source: CopySource) =>
+    upstream.request(target, makeCall(target, file, source), target.provider.files.decodeFile).pipe(
       Effect.timeoutOrElse({
         duration: Duration.millis(target.account.policy.uploadTimeout),
         orElse: () =>
@@ -85,18 +84,25 @@ export const make = Effect.gen(function* () {
   })
 
   /** Uploads, again where that is safe, and answers what the provider says of the copy. */
-  const transfer = Effect.fnUntraced(function* (target: ProviderAccount, file: ManagedFile, loose: Loose) {
+  const transfer = Effect.fnUntraced(function* (
+    target: ProviderAccount,
+    file: ManagedFile,
+    source: CopySource,
+    loose: Loose
+  ) {
     const { account, provider } = target
     const { maxBytes } = provider.files
-    if (maxBytes !== null && file.bytes > maxBytes) {
+    if (maxBytes !== null && source.length > maxBytes) {
       return yield* Effect.fail(failure(account.id, `takes files of at most ${maxBytes} bytes`))
     }
     for (let tries = 1; ; tries++) {
       const startedAt = yield* Clock.currentTimeMillis
       loose.calling = startedAt
-      const outcome = yield* callOnce(target, file)
+      const outcome = yield* callOnce(target, file, source)
       const endedAt = yield* Clock.currentTimeMillis
-      const lost = new LostUpload({ account: account.id, remoteId: null, startedAt, endedAt })
+      const { variant } = source
+      const bytes = recordedBytes(source)
+      const lost = new LostUpload({ account: account.id, variant, bytes, remoteId: null, startedAt, endedAt })
       loose.calling = null
       if (Result.isSuccess(outcome)) {
         loose.copy = new LostUpload({ ...lost, remoteId: outcome.success.id })

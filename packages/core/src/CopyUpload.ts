@@ -13,10 +13,11 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
-import type { BlobStore } from "./BlobStore.ts"
+import { BlobStore } from "./BlobStore.ts"
 import { AccountFailure } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
 import * as CopyRecord from "./CopyRecord.ts"
+import { type CopySource, original, recordedBytes } from "./CopySource.ts"
 import * as CopyTransfer from "./CopyTransfer.ts"
 import { failure, type Loose } from "./CopyTransfer.ts"
 import { Instance } from "./Instance.ts"
@@ -31,12 +32,16 @@ export class CopyUpload extends Context.Service<
   CopyUpload,
   {
     /** The replica that says that an upload of ours to the account is about to begin. */
-    readonly intent: (account: string, now: number) => Replica
+    readonly intent: (account: string, now: number, source?: CopySource) => Replica
     /**
-     * Uploads the file to an account for which the row holds our intent, and records the copy. An
-     * interruption stops the upload.
+     * Uploads the file, or a variant of it, to an account for which the row holds our intent, and records the copy.
+     * An interruption stops the upload.
      */
-    readonly run: (file: ManagedFile, account: string) => Effect.Effect<Replica, AccountFailure | StorageError>
+    readonly run: (
+      file: ManagedFile,
+      account: string,
+      source?: CopySource
+    ) => Effect.Effect<Replica, AccountFailure | StorageError>
     /** Sees a copy through that is recorded as one that the provider is processing. */
     readonly resume: (file: ManagedFile, replica: Replica) => Effect.Effect<Replica, AccountFailure | StorageError>
   }
@@ -45,7 +50,11 @@ export class CopyUpload extends Context.Service<
 /** How long the end of an upload waits for the deletion of a copy that could not be recorded. */
 const removalTimeout = Duration.seconds(10)
 
+/** Which variant a copy is of. */
+type Copied = Pick<Replica, "variant" | "bytes">
+
 const make = Effect.gen(function* () {
+  const blobs = yield* BlobStore
   const catalog = yield* Catalog
   const instance = yield* Instance
   const registry = yield* Registry
@@ -64,10 +73,11 @@ const make = Effect.gen(function* () {
       : Effect.succeed({ target, permit })
   }
 
-  const copyOf = (account: string, remote: RemoteFile, now: number) =>
+  const copyOf = (account: string, variant: string, bytes: number | null, remote: RemoteFile, now: number) =>
     new Replica({
       account,
-      variant: originalVariant,
+      variant,
+      bytes,
       state: remote.state === "ready" ? "ready" : "processing",
       remoteId: remote.id,
       instance: null,
@@ -87,7 +97,7 @@ const make = Effect.gen(function* () {
     if (row === undefined) return yield* Effect.fail(failure(copy.account, "the file was deleted meanwhile"))
     loose.copy = null
     loose.unanswered = []
-    const recorded = findReplica(row, copy.account)
+    const recorded = findReplica(row, copy.account, copy.variant)
     if (recorded === undefined || (row.state !== "creating" && row.state !== "ready")) {
       return yield* Effect.fail(failure(copy.account, "the file was deleted meanwhile"))
     }
@@ -112,16 +122,20 @@ const make = Effect.gen(function* () {
   const conclude = Effect.fnUntraced(function* (
     target: ProviderAccount,
     file: ManagedFile,
+    { bytes, variant }: Copied,
     message: string,
     loose: Loose
   ) {
     const now = yield* Clock.currentTimeMillis
     const account = target.account.id
     const { calling, copy, unanswered } = loose
-    const cut = calling === null ? [] : [new LostUpload({ account, remoteId: null, startedAt: calling, endedAt: now })]
+    const cut =
+      calling === null
+        ? []
+        : [new LostUpload({ account, variant, bytes, remoteId: null, startedAt: calling, endedAt: now })]
     const lost = [...unanswered, ...cut, ...(copy === null ? [] : [copy])]
     const row = yield* registry
-      .modifyFile(file.key, (current) => CopyRecord.failed(current, account, instance.id, message, lost, now))
+      .modifyFile(file.key, (current) => CopyRecord.failed(current, account, variant, instance.id, message, lost, now))
       .pipe(
         // The row still has the intent: once it is not in hand any more it counts as lost itself.
         Effect.catch((error) => Effect.as(Effect.logWarning("A failed copy could not be recorded", error), undefined))
@@ -140,6 +154,7 @@ const make = Effect.gen(function* () {
   const finish = Effect.fnUntraced(function* (
     target: ProviderAccount,
     file: ManagedFile,
+    { bytes, variant }: Copied,
     remote: RemoteFile,
     loose: Loose
   ) {
@@ -152,18 +167,20 @@ const make = Effect.gen(function* () {
       }),
       Effect.tapError(() =>
         Effect.sync(() => {
-          loose.copy = new LostUpload({ account: account.id, remoteId: remote.id, startedAt, endedAt: startedAt })
+          const copy = { account: account.id, variant, bytes, remoteId: remote.id }
+          loose.copy = new LostUpload({ ...copy, startedAt, endedAt: startedAt })
         })
       )
     )
     const now = yield* Clock.currentTimeMillis
-    return yield* Effect.uninterruptible(record(file, copyOf(account.id, usable, now), loose))
+    return yield* Effect.uninterruptible(record(file, copyOf(account.id, variant, bytes, usable, now), loose))
   })
 
   /** Runs an upload with a record of what it leaves behind, whatever ends it. */
   const tracked = (
     file: ManagedFile,
     account: string,
+    copied: Copied,
     use: (
       target: ProviderAccount,
       permit: Semaphore.Semaphore,
@@ -174,15 +191,18 @@ const make = Effect.gen(function* () {
       const { permit, target } = yield* targetOf(account)
       const loose: Loose = { calling: null, copy: null, unanswered: [] }
       return yield* use(target, permit, loose).pipe(
-        Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : conclude(target, file, messageOf(exit), loose)))
+        Effect.onExit((exit) =>
+          Exit.isSuccess(exit) ? Effect.void : conclude(target, file, copied, messageOf(exit), loose)
+        )
       )
     })
 
   return CopyUpload.of({
-    intent: (account, now) =>
+    intent: (account, now, source) =>
       new Replica({
         account,
-        variant: originalVariant,
+        variant: source?.variant ?? originalVariant,
+        bytes: source === undefined ? null : recordedBytes(source),
         state: "pending",
         remoteId: null,
         instance: instance.id,
@@ -191,21 +211,24 @@ const make = Effect.gen(function* () {
         updatedAt: now,
         error: null
       }),
-    run: Effect.fn("CopyUpload.run")((file: ManagedFile, account: string) =>
-      tracked(file, account, (target, permit, loose) =>
+    run: Effect.fn("CopyUpload.run")((file: ManagedFile, account: string, given?: CopySource) => {
+      const source = given ?? original(file, blobs.open(file.key))
+      const copied = { variant: source.variant, bytes: recordedBytes(source) }
+      return tracked(file, account, copied, (target, permit, loose) =>
         Effect.gen(function* () {
-          const remote = yield* Semaphore.withPermit(permit, transfer(target, file, loose))
+          const remote = yield* Semaphore.withPermit(permit, transfer(target, file, source, loose))
           const now = yield* Clock.currentTimeMillis
-          const copy = yield* Effect.uninterruptible(record(file, copyOf(account, remote, now), loose))
-          return copy.state === "processing" ? yield* finish(target, file, remote, loose) : copy
+          const made = copyOf(account, copied.variant, copied.bytes, remote, now)
+          const copy = yield* Effect.uninterruptible(record(file, made, loose))
+          return copy.state === "processing" ? yield* finish(target, file, copied, remote, loose) : copy
         })
       )
-    ),
+    }),
     resume: Effect.fn("CopyUpload.resume")((file: ManagedFile, replica: Replica) =>
-      tracked(file, replica.account, (target, _permit, loose) => {
+      tracked(file, replica.account, replica, (target, _permit, loose) => {
         const { createdAt, expiresAt, remoteId } = replica
         const remote = { id: remoteId ?? "", filename: null, bytes: null, createdAt, expiresAt } as const
-        return finish(target, file, { ...remote, state: "processing" }, loose)
+        return finish(target, file, replica, { ...remote, state: "processing" }, loose)
       })
     )
   })

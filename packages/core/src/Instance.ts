@@ -30,8 +30,8 @@ export class Instance extends Context.Service<
 /** The work of making a file. */
 export const creationOf = (key: string): string => `create ${key}`
 
-/** The work of copying a file to an account. */
-export const uploadOf = (key: string, account: string): string => `upload ${key} ${account}`
+/** The work of copying a variant of a file to an account. */
+export const uploadOf = (key: string, account: string, variant: string): string => `upload ${key} ${account} ${variant}`
 
 const make = Effect.gen(function* () {
   const registry = yield* Registry

@@ -65,7 +65,7 @@ const make = Effect.gen(function* () {
 
   const matches = (file: ManagedFile, lost: LostUpload) => (remote: RemoteFile) =>
     (remote.filename === file.filename || remote.filename === file.filename.replaceAll('"', "%22")) &&
-    (remote.bytes === null || remote.bytes === file.bytes) &&
+    (remote.bytes === null || remote.bytes === (lost.bytes ?? file.bytes)) &&
     (remote.createdAt === null ||
       (remote.createdAt >= lost.startedAt - clockTolerance && remote.createdAt <= lost.endedAt + clockTolerance))
 
@@ -91,7 +91,14 @@ const make = Effect.gen(function* () {
   /** An upload of this name and size that is under way, of this row or another: what is found could be its copy. */
   const isContested = Effect.fnUntraced(function* (file: ManagedFile, lost: LostUpload) {
     const uploading = yield* registry.uploadsTo(lost.account)
-    return uploading.some((other) => other.filename === file.filename && other.bytes === file.bytes)
+    const bytes = lost.bytes ?? file.bytes
+    return uploading.some(
+      (other) =>
+        other.filename === file.filename &&
+        other.replicas.some(
+          (copy) => copy.account === lost.account && copy.state === "pending" && (copy.bytes ?? other.bytes) === bytes
+        )
+    )
   })
 
   const remove = (target: ProviderAccount, remoteId: string): Effect.Effect<boolean, ProviderError> =>
@@ -109,7 +116,7 @@ const make = Effect.gen(function* () {
     if (matching.length === 0) return true
     // Asked after the list: who uploaded what it shows had its intent in a row before, or has its copy there now.
     if (yield* isContested(file, lost)) return false
-    const annotations = { account: lost.account, filename: file.filename, bytes: file.bytes }
+    const annotations = { account: lost.account, filename: file.filename, bytes: lost.bytes ?? file.bytes }
     for (const { id } of yield* withoutOwned(target, matching)) {
       if (target.account.exclusive) {
         yield* remove(target, id)

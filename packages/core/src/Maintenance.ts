@@ -15,7 +15,7 @@ import * as Semaphore from "effect/Semaphore"
 import { Catalog } from "./Catalog.ts"
 import { creationOf, Instance, uploadOf } from "./Instance.ts"
 import { LostUploads } from "./LostUploads.ts"
-import { abandonedUpload, type ManagedFile, openUploads, Replica, update } from "./ManagedFile.ts"
+import { abandonedUpload, type ManagedFile, openUploads, originalVariant, Replica, update } from "./ManagedFile.ts"
 import { Registry } from "./Registry.ts"
 import { backoff, Removal } from "./Removal.ts"
 import { Replication } from "./Replication.ts"
@@ -76,16 +76,22 @@ const make = Effect.gen(function* () {
   })
 
   /** A copy whose upload nobody alive has in hand. */
-  const isAbandoned = Effect.fnUntraced(function* (key: string, { account, instance: holder, state }: Replica) {
-    return state === "pending" && !(holder !== null && (yield* instance.mayBeAt(holder, uploadOf(key, account))))
+  const isAbandoned = Effect.fnUntraced(function* (
+    key: string,
+    { account, instance: holder, state, variant }: Replica
+  ) {
+    if (state !== "pending") return false
+    return holder === null || !(yield* instance.mayBeAt(holder, uploadOf(key, account, variant)))
   })
 
   /** Copies that an installation which keeps going on partial failure still owes. */
   const owed = (file: ManagedFile): ReadonlyArray<Replica> =>
     onPartialFailure === "any" && file.kept && file.attempts < repairLimit
       ? file.replicas.filter(
-          ({ account, state }) =>
-            state === "failed" && file.models.some((model) => catalog.accountsOf(model).includes(account))
+          ({ account, state, variant }) =>
+            state === "failed" &&
+            variant === originalVariant &&
+            file.models.some((model) => catalog.accountsOf(model).includes(account))
         )
       : []
 

@@ -65,10 +65,11 @@ const make = Effect.gen(function* () {
     key: string,
     replica: Replica
   ): Effect.fn.Return<Outcome, StorageError> {
-    const { account, instance: holder, remoteId, state } = replica
+    const { account, instance: holder, remoteId, state, variant } = replica
     if (remoteId === null) {
       if (state !== "pending") return "gone"
-      return holder !== null && (yield* instance.mayBeAt(holder, uploadOf(key, account))) ? "busy" : "abandoned"
+      const upload = uploadOf(key, account, variant)
+      return holder !== null && (yield* instance.mayBeAt(holder, upload)) ? "busy" : "abandoned"
     }
     const target = catalog.accounts.get(account)
     if (target === undefined) {

@@ -10,6 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { AccountFailure } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
+import type { CopySource } from "./CopySource.ts"
 import { CopyUpload } from "./CopyUpload.ts"
 import { Instance, uploadOf } from "./Instance.ts"
 import {
@@ -17,6 +18,7 @@ import {
   findReplica,
   isLive,
   type ManagedFile,
+  originalVariant,
   type Replica,
   update,
   withLostUploads,
@@ -30,10 +32,14 @@ export class Replication extends Context.Service<
   Replication,
   {
     /**
-     * The file's live copy in the account, made now if there is none. Callers at the same moment share one
-     * upload, which goes on when they leave.
+     * The file's live copy in the account, or that of a variant, made now if there is none. Callers at the same
+     * moment share one upload, which goes on when they leave.
      */
-    readonly ensure: (file: ManagedFile, account: string) => Effect.Effect<Replica, AccountFailure | StorageError>
+    readonly ensure: (
+      file: ManagedFile,
+      account: string,
+      source?: CopySource
+    ) => Effect.Effect<Replica, AccountFailure | StorageError>
     /** Whether `ensure` can make a copy in that account if there is none. */
     readonly canCopy: (file: ManagedFile, account: string) => boolean
   }
@@ -52,21 +58,23 @@ const make = Effect.gen(function* () {
   const shared = new Map<string, Fiber.Fiber<Replica, AccountFailure | StorageError>>()
 
   /** Takes the copy upon us if nobody alive has it in hand; leaves the row while somebody has. */
-  const claim = Effect.fnUntraced(function* (key: string, account: string) {
+  const claim = Effect.fnUntraced(function* (key: string, account: string, source: CopySource | undefined) {
+    const variant = source?.variant ?? originalVariant
     const now = yield* Clock.currentTimeMillis
     const seen = yield* registry.file(key)
-    const busy = seen === undefined ? undefined : findReplica(seen, account)
+    const busy = seen === undefined ? undefined : findReplica(seen, account, variant)
     const holder = busy?.state === "pending" ? busy.instance : null
-    const held = holder !== null && holder !== instance.id && (yield* instance.mayBeAt(holder, uploadOf(key, account)))
+    const flight = uploadOf(key, account, variant)
+    const held = holder !== null && holder !== instance.id && (yield* instance.mayBeAt(holder, flight))
     return yield* registry.modifyFile(key, (current) => {
-      const replica = findReplica(current, account)
+      const replica = findReplica(current, account, variant)
       if (current.state !== "ready" || replica?.state === "processing") return undefined
       if (!current.kept || (replica !== undefined && isLive(replica, now))) return undefined
       if (held || (replica?.state === "pending" && replica.instance !== holder)) return undefined
       // Nobody is at that upload any more, and what it may have left is not known.
       const abandoned = replica?.state === "pending" ? [abandonedUpload(replica, now)] : []
       const dueAt = now + settings.instanceTtl
-      const claimed = update(withReplica(current, upload.intent(account, now)), {
+      const claimed = update(withReplica(current, upload.intent(account, now, source)), {
         dueAt: current.dueAt === null ? dueAt : Math.min(current.dueAt, dueAt)
       })
       return withLostUploads(claimed, abandoned, now)
@@ -76,18 +84,20 @@ const make = Effect.gen(function* () {
   const impossible = (account: string, message: string) =>
     Effect.fail(new AccountFailure({ account, message, timedOut: false }))
 
-  const copy = Effect.fn("Replication.copy")(function* (key: string, account: string) {
+  const copy = Effect.fn("Replication.copy")(function* (key: string, account: string, source: CopySource | undefined) {
+    const variant = source?.variant ?? originalVariant
     // From before the intent is written: what nobody has in hand counts as abandoned.
-    yield* instance.hold(uploadOf(key, account))
+    yield* instance.hold(uploadOf(key, account, variant))
     for (;;) {
-      const row = yield* claim(key, account)
+      const row = yield* claim(key, account, source)
       const now = yield* Clock.currentTimeMillis
-      const replica = row === undefined ? undefined : findReplica(row, account)
+      const replica = row === undefined ? undefined : findReplica(row, account, variant)
       if (row === undefined || row.state !== "ready") {
         return yield* impossible(account, "the file was deleted meanwhile")
       }
       if (replica !== undefined && isLive(replica, now)) return replica
-      if (replica?.state === "pending" && replica.instance === instance.id) return yield* upload.run(row, account)
+      if (replica?.state === "pending" && replica.instance === instance.id)
+        return yield* upload.run(row, account, source)
       if (replica?.state === "processing") return yield* upload.resume(row, replica)
       if (!row.kept) return yield* impossible(account, "has no copy of the file, whose content is not kept here")
       yield* Effect.sleep(pollInterval)
@@ -106,14 +116,15 @@ const make = Effect.gen(function* () {
         file.models.some((model) => catalog.accountsOf(model).includes(account))
       )
     },
-    ensure: Effect.fnUntraced(function* (file, account) {
+    ensure: Effect.fnUntraced(function* (file, account, source) {
+      const variant = source?.variant ?? originalVariant
       const now = yield* Clock.currentTimeMillis
-      const replica = findReplica(file, account)
+      const replica = findReplica(file, account, variant)
       if (replica !== undefined && isLive(replica, now)) return replica
-      const flight = uploadOf(file.key, account)
+      const flight = uploadOf(file.key, account, variant)
       const running = shared.get(flight)
       if (running !== undefined) return yield* Fiber.join(running)
-      const started = yield* copy(file.key, account).pipe(
+      const started = yield* copy(file.key, account, source).pipe(
         Effect.ensuring(Effect.sync(() => shared.delete(flight))),
         Effect.forkIn(scope)
       )

@@ -77,7 +77,15 @@ describe("an upload that came to nothing", () => {
   const known = new LostUpload({ account: "east", remoteId: "file-new", startedAt: 10, endedAt: 20 })
 
   it("ends our intent with its reason", () => {
-    const after = CopyRecord.failed(row("a", { replicas: [intent(ours)] }), "east", ours, "is down", [], now)
+    const after = CopyRecord.failed(
+      row("a", { replicas: [intent(ours)] }),
+      "east",
+      "original",
+      ours,
+      "is down",
+      [],
+      now
+    )
     assert.deepStrictEqual(copies(after), ["failed null"])
     assert.strictEqual(after?.replicas[0]?.error, "is down")
     assert.isNull(after?.replicas[0]?.instance)
@@ -85,7 +93,7 @@ describe("an upload that came to nothing", () => {
 
   it("leaves what may be left, in the same change", () => {
     const file = row("a", { replicas: [intent(ours)] })
-    const after = CopyRecord.failed(file, "east", ours, "is down", [unanswered, known], now)
+    const after = CopyRecord.failed(file, "east", "original", ours, "is down", [unanswered, known], now)
     assert.deepStrictEqual(copies(after), ["failed null"])
     assert.deepStrictEqual(lost(after), [null, "file-new"])
     assert.strictEqual(after?.dueAt, now)
@@ -93,18 +101,18 @@ describe("an upload that came to nothing", () => {
 
   it("ends a copy that could not be processed, which is to be deleted", () => {
     const file = row("a", { replicas: [replica({ state: "processing", remoteId: "file-new" })] })
-    const after = CopyRecord.failed(file, "east", ours, "no", [known], now)
+    const after = CopyRecord.failed(file, "east", "original", ours, "no", [known], now)
     assert.deepStrictEqual(copies(after), ["failed null"])
     assert.deepStrictEqual(lost(after), ["file-new"])
   })
 
   it("has lost nothing that the row turns out to have", () => {
     const file = row("a", { replicas: [replica({ remoteId: "file-new" })] })
-    assert.isUndefined(CopyRecord.failed(file, "east", ours, "no", [known], now))
+    assert.isUndefined(CopyRecord.failed(file, "east", "original", ours, "no", [known], now))
   })
 
   it("raises a tombstone for what is left to delete", () => {
-    const after = CopyRecord.failed(row("a", { state: "deleted" }), "east", ours, "no", [known], now)
+    const after = CopyRecord.failed(row("a", { state: "deleted" }), "east", "original", ours, "no", [known], now)
     assert.strictEqual(after?.state, "deleting")
     assert.deepStrictEqual(lost(after), ["file-new"])
   })
@@ -116,8 +124,8 @@ describe("an upload that came to nothing", () => {
     ["a copy that is processed", replica({ state: "processing", remoteId: "file-other" })]
   ] as const) {
     it(`changes nothing about ${what}`, () => {
-      assert.isUndefined(CopyRecord.failed(row("a", { replicas: [held] }), "east", ours, "no", [], now))
-      const after = CopyRecord.failed(row("a", { replicas: [held] }), "east", ours, "no", [known], now)
+      assert.isUndefined(CopyRecord.failed(row("a", { replicas: [held] }), "east", "original", ours, "no", [], now))
+      const after = CopyRecord.failed(row("a", { replicas: [held] }), "east", "original", ours, "no", [known], now)
       assert.deepStrictEqual(after?.replicas, [held])
       assert.deepStrictEqual(lost(after), ["file-new"])
     })

@@ -7,6 +7,8 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Account from "./openai/Account.ts"
 import type { AccountOptions } from "./openai/Account.ts"
+import * as Batches from "./openai/Batches.ts"
+import type { BatchBehaviour, EmulatedBatch } from "./openai/Batches.ts"
 import type { StreamShape } from "./openai/Chat.ts"
 import * as Faults from "./openai/Faults.ts"
 import type { Fault, ScriptedFault } from "./openai/Faults.ts"
@@ -16,6 +18,7 @@ import type { JournalEntry } from "./openai/Journal.ts"
 import * as Server from "./openai/Server.ts"
 
 export type { AccountOptions } from "./openai/Account.ts"
+export type { BatchBehaviour, EmulatedBatch } from "./openai/Batches.ts"
 export type { StreamShape } from "./openai/Chat.ts"
 export type { Fault, FaultKind, ScriptedFault } from "./openai/Faults.ts"
 export type { StoredFile } from "./openai/FileStore.ts"
@@ -63,6 +66,12 @@ export interface Emulator {
   readonly files: (account: string) => ReadonlyArray<StoredFile>
   /** Makes a file vanish behind everybody's back; false when it was not there. */
   readonly loseFile: (account: string, id: string) => boolean
+  /** Every batch of the account goes one step on: validating, in progress, completed. */
+  readonly advanceBatches: (account: string) => void
+  /** The batches of an account, oldest first. */
+  readonly batches: (account: string) => ReadonlyArray<EmulatedBatch>
+  /** How the account's batches behave from now on. */
+  readonly setBatches: (account: string, behaviour: BatchBehaviour) => void
   /** From now on every answer of the account waits so many milliseconds of real time. */
   readonly setLatency: (account: string, milliseconds: number) => void
   /** Breaks every connection and frees the port. */
@@ -101,6 +110,9 @@ export const start = async (options: EmulatorOptions): Promise<Emulator> => {
     clearFaults: faults.clear,
     files: (account) => named(account).files.all(),
     loseFile: (account, id) => named(account).files.delete(id),
+    advanceBatches: (account) => Batches.advance(named(account)),
+    batches: (account) => Batches.all(named(account)),
+    setBatches: (account, behaviour) => Batches.behave(named(account), behaviour),
     setLatency: (account, milliseconds) => {
       named(account).latencyMs = milliseconds
     },

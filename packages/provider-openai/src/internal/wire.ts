@@ -1,4 +1,5 @@
 /** What the parts of OpenAI's wire have in common. */
+import { isObject } from "@omnifile/core/Json"
 import type { ProviderCall } from "@omnifile/core/Provider"
 
 /** Milliseconds of a time in seconds. */
@@ -24,3 +25,13 @@ export const withJson = (name: string, path: string, body: NonNullable<ProviderC
   body,
   idempotent: false
 })
+
+export const numberOf = (value: unknown): number | null => (typeof value === "number" ? value : null)
+
+/** The pairs of a job's metadata; none where there is none. */
+export const metadataOf = (value: unknown): Readonly<Record<string, string>> => {
+  if (!isObject(value)) return {}
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, text]) => (typeof text === "string" ? [[name, text]] : []))
+  )
+}

@@ -50,14 +50,7 @@ const complete: Route = {
     const parse = await readJson(exchange)
     return () => {
       const request = validate(exchange.account, parse())
-      const text = answerText(exchange.account, request)
-      const completion: Completion = {
-        id: newId("chatcmpl-"),
-        created: Math.floor(exchange.now() / 1000),
-        model: request.model,
-        text,
-        usage: usage(request, text)
-      }
+      const completion = completionOf(exchange.account, request, Math.floor(exchange.now() / 1000))
       if (!request.stream) return Answer.json(200, toObject(completion))
       const shape = exchange.account.stream
       return Answer.events((signal) => streamed(completion, { ...shape, includeUsage: request.includeUsage, signal }))
@@ -66,6 +59,15 @@ const complete: Route = {
 }
 
 export const routes: ReadonlyArray<Route> = [complete]
+
+const completionOf = (account: Account, request: ChatRequest, created: number): Completion => {
+  const text = answerText(account, request)
+  return { id: newId("chatcmpl-"), created, model: request.model, text, usage: usage(request, text) }
+}
+
+/** The answer to a body outside of any exchange, such as a batch's. `created` in seconds. Throws an `ApiError`. */
+export const answerOf = (account: Account, body: unknown, created: number): Record<string, unknown> =>
+  toObject(completionOf(account, validate(account, body), created))
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)

@@ -1,0 +1,25 @@
+/** What a provider copy is made of: the file's own bytes, or a variant of them. */
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Bytes } from "./Bytes.ts"
+import { type ManagedFile, originalVariant } from "./ManagedFile.ts"
+import type { StorageError } from "./StorageError.ts"
+
+export interface CopySource {
+  /** Tells variants of one file apart: the same name is always the same bytes. */
+  readonly variant: string
+  /** Exactly so many bytes. */
+  readonly length: number
+  readonly open: Effect.Effect<Bytes, StorageError, Scope.Scope>
+}
+
+/** The size by which a row knows a variant; null for the original, which has the file's. */
+export const recordedBytes = ({ length, variant }: CopySource): number | null =>
+  variant === originalVariant ? null : length
+
+/** The original, whose bytes `open` gives. */
+export const original = (file: ManagedFile, open: CopySource["open"]): CopySource => ({
+  variant: originalVariant,
+  length: file.bytes,
+  open
+})

@@ -1,0 +1,39 @@
+/** How a provider speaks of a kind of job, and calls about one that is known. */
+import type { Job, JobKind } from "./Job.ts"
+import type { BatchProtocol, Provider, ProviderCall } from "./Provider.ts"
+import { ProviderError, Rejected } from "./ProviderError.ts"
+
+/** Null where the provider has no such jobs, or they are of a kind that is not followed. */
+export const of = (kind: JobKind, { batches, fineTuning }: Provider): BatchProtocol | null => {
+  switch (kind) {
+    case "batch":
+      return batches
+    case "fine_tuning_job":
+      return fineTuning
+    case "response":
+    case "container":
+      return null
+  }
+}
+
+/** A provider's words about a job with our IDs in the place of its own. */
+export const translate =
+  ({ id, reads, remoteId }: Pick<Job, "id" | "reads" | "remoteId">) =>
+  (error: ProviderError): ProviderError => {
+    const { reason } = error
+    if (reason._tag !== "Rejected") return error
+    const { code, param, status, type } = reason
+    let { message } = reason
+    for (const pair of [...reads, { id, remoteId }]) {
+      if (pair.remoteId !== null && pair.id !== null) message = message.replaceAll(pair.remoteId, pair.id)
+    }
+    return new ProviderError({
+      account: error.account,
+      call: error.call,
+      reason: new Rejected({ status, message, type, param, code }),
+      maybeAccepted: error.maybeAccepted
+    })
+  }
+
+/** What makes a call about a job; undefined where there is no such call. */
+export type CallOf = (protocol: BatchProtocol, remoteId: string) => ProviderCall
