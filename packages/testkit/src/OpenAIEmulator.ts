@@ -10,6 +10,7 @@ import type { AccountOptions } from "./openai/Account.ts"
 import * as Batches from "./openai/Batches.ts"
 import type { BatchBehaviour, EmulatedBatch } from "./openai/Batches.ts"
 import type { StreamShape } from "./openai/Chat.ts"
+import * as FineTuning from "./openai/FineTuning.ts"
 import * as Faults from "./openai/Faults.ts"
 import type { Fault, ScriptedFault } from "./openai/Faults.ts"
 import type { StoredFile } from "./openai/FileStore.ts"
@@ -72,6 +73,8 @@ export interface Emulator {
   readonly batches: (account: string) => ReadonlyArray<EmulatedBatch>
   /** How the account's batches behave from now on. */
   readonly setBatches: (account: string, behaviour: BatchBehaviour) => void
+  /** Every unfinished fine-tuning job of the account makes one step; there are three to the end. */
+  readonly advanceFineTuning: (account: string) => void
   /** From now on every answer of the account waits so many milliseconds of real time. */
   readonly setLatency: (account: string, milliseconds: number) => void
   /** Breaks every connection and frees the port. */
@@ -113,6 +116,7 @@ export const start = async (options: EmulatorOptions): Promise<Emulator> => {
     advanceBatches: (account) => Batches.advance(named(account)),
     batches: (account) => Batches.all(named(account)),
     setBatches: (account, behaviour) => Batches.behave(named(account), behaviour),
+    advanceFineTuning: (account) => FineTuning.advance(named(account)),
     setLatency: (account, milliseconds) => {
       named(account).latencyMs = milliseconds
     },

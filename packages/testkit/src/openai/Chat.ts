@@ -69,13 +69,13 @@ const completionOf = (account: Account, request: ChatRequest, created: number): 
 export const answerOf = (account: Account, body: unknown, created: number): Record<string, unknown> =>
   toObject(completionOf(account, validate(account, body), created))
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-const wrongType = (param: string, expected: string): ApiError =>
+export const wrongType = (param: string, expected: string): ApiError =>
   new ApiError(400, `Invalid type for '${param}': expected ${expected}.`, { param, code: "invalid_type" })
 
-const missing = (param: string): ApiError =>
+export const missing = (param: string): ApiError =>
   new ApiError(400, `Missing required parameter: '${param}'.`, { param, code: "missing_required_parameter" })
 
 const validate = (account: Account, body: unknown): ChatRequest => {

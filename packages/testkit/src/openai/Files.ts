@@ -30,7 +30,7 @@ const missing = (param: string): ApiError =>
   new ApiError(400, `Missing required parameter: '${param}'.`, { param, code: "missing_required_parameter" })
 
 /** Reads an integer as OpenAI's validator does, with its messages. */
-const integer = (param: string, text: string, least: number, most: number): number => {
+export const integer = (param: string, text: string, least: number, most: number): number => {
   if (!/^-?\d+$/.test(text)) {
     const message = `Invalid type for '${param}': expected an integer, but got a string instead.`
     throw new ApiError(400, message, { param, code: "invalid_type" })
@@ -128,7 +128,7 @@ const validate = (
 }
 
 /** A route whose request has no body worth reading. */
-const bodiless =
+export const bodiless =
   (operation: (exchange: Exchange) => Answer.Answer): Route["receive"] =>
   async (exchange): Promise<Operation> => {
     await drain(exchange)
