@@ -13,6 +13,7 @@ import * as Bytes from "./Bytes.ts"
 import { type CallError, ContentUnavailable, invalid, NotFound, RangeNotSatisfiable } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
 import { FileCreation } from "./FileCreation.ts"
+import { fileInUse } from "./FileInUse.ts"
 import { FileLookup } from "./FileLookup.ts"
 import { isLive, isVisible, type ManagedFile, Replica, withReplica } from "./ManagedFile.ts"
 import type { CreateFile, DeleteFile, FileContent, ListFiles, ListReplicas, RetrieveFile } from "./Operation.ts"
@@ -48,7 +49,7 @@ export class Files extends Context.Service<
     readonly content: (principal: Principal, operation: FileContent) => Effect.Effect<Content, CallError, Scope.Scope>
     /**
      * The file is gone for clients when this succeeds. Its copies are being deleted, and will be until all
-     * are gone.
+     * are gone. `Conflicting` as long as a job that is not over reads it.
      */
     readonly remove: (principal: Principal, operation: DeleteFile) => Effect.Effect<ManagedFile, CallError>
     readonly replicas: (
@@ -146,9 +147,10 @@ const make = Effect.gen(function* () {
 
   const remove = Effect.fn("Files.remove")(function* (principal: Principal, operation: DeleteFile) {
     const file = yield* lookup.find(principal, operation.id)
-    const marked = yield* removal.mark(file.key, "ready")
+    const mark = yield* removal.mark(file.key)
+    if (mark._tag === "InUse") return yield* fileInUse(operation.id, mark.readers)
     // Somebody else's deletion came first.
-    if (!marked) return yield* new NotFound({ id: operation.id, param: null })
+    if (mark._tag === "Gone") return yield* new NotFound({ id: operation.id, param: null })
     const running = yield* Effect.forkIn(removal.run(file.key), scope, { startImmediately: true })
     yield* Effect.raceFirst(Fiber.await(running), Effect.sleep(deletionPatience))
     return file

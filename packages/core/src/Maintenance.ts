@@ -40,6 +40,9 @@ const repairLimit = 8
 /** Milliseconds until a provider is asked again that could not be asked about a lost upload. */
 const failedSettlement = 15_000
 
+/** Milliseconds until it is looked again whether a file that has expired is still read by a job. */
+const readerPatience = 60_000
+
 /** How long a repair is watched. It goes on after that, and its outcome is seen when the row is due again. */
 const repairPatience = Duration.seconds(30)
 
@@ -71,8 +74,14 @@ const make = Effect.gen(function* () {
     yield* removal.discardUnless(file.key, ({ state }) => state !== "receiving" && state !== "creating")
   })
 
-  const expire = Effect.fnUntraced(function* (file: ManagedFile) {
-    if (yield* removal.mark(file.key, "ready")) yield* removal.run(file.key)
+  /** For clients it is gone; what an unfinished job reads is kept for the job. */
+  const expire = Effect.fnUntraced(function* (file: ManagedFile, now: number) {
+    const mark = yield* removal.mark(file.key)
+    if (mark._tag === "Marked") return yield* removal.run(file.key)
+    if (mark._tag === "Gone") return
+    yield* registry.modifyFile(file.key, (current) =>
+      current.state === "ready" ? update(current, { dueAt: now + readerPatience }) : undefined
+    )
   })
 
   /** A copy whose upload nobody alive has in hand. */
@@ -106,7 +115,7 @@ const make = Effect.gen(function* () {
   })
 
   const tend = Effect.fnUntraced(function* (file: ManagedFile, now: number) {
-    if (file.expiresAt !== null && file.expiresAt <= now) return yield* expire(file)
+    if (file.expiresAt !== null && file.expiresAt <= now) return yield* expire(file, now)
     const abandoned = yield* Effect.filter(file.replicas, (replica) => isAbandoned(file.key, replica))
     const settled = yield* Effect.forEach(file.lostUploads, (lost) => lostUploads.settle(file, lost, now), {
       concurrency: "unbounded"

@@ -12,7 +12,10 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { BlobStore } from "./BlobStore.ts"
 import { Catalog } from "./Catalog.ts"
+import { namedReaders } from "./FileInUse.ts"
 import { Instance, uploadOf } from "./Instance.ts"
+import type { Job } from "./Job.ts"
+import { Jobs } from "./Jobs.ts"
 import { LostUploads } from "./LostUploads.ts"
 import { abandonedUpload, type ManagedFile, openUploads, type Replica, update } from "./ManagedFile.ts"
 import { Registry } from "./Registry.ts"
@@ -24,10 +27,10 @@ export class Removal extends Context.Service<
   Removal,
   {
     /**
-     * Marks a file as gone. False if it is in another state than `from`, and then nothing is changed. What is
-     * to be done about it follows by `run`.
+     * Marks a ready file as gone, unless jobs that are not over read it: a job that is created at the same moment
+     * either keeps the file or finds none. What is to be done about a marked file follows by `run`.
      */
-    readonly mark: (key: string, from: ManagedFile["state"]) => Effect.Effect<boolean, StorageError>
+    readonly mark: (key: string) => Effect.Effect<Mark, StorageError>
     /** Removes what is left of a marked file, as far as it can be removed now. True when nothing is left. */
     readonly run: (key: string) => Effect.Effect<boolean>
     /**
@@ -37,6 +40,13 @@ export class Removal extends Context.Service<
     readonly discardUnless: (key: string, keep: (file: ManagedFile) => boolean) => Effect.Effect<void>
   }
 >()("@omnifile/core/Removal") {}
+
+export type Mark =
+  | { readonly _tag: "Marked" }
+  /** It is not there, or gone already. */
+  | { readonly _tag: "Gone" }
+  /** Nothing was changed. */
+  | { readonly _tag: "InUse"; readonly readers: ReadonlyArray<Job> }
 
 /** What became of a copy. It is `busy` while its upload is under way, and `abandoned` if it never ended. */
 type Outcome = "gone" | "left" | "busy" | "abandoned"
@@ -54,6 +64,7 @@ const make = Effect.gen(function* () {
   const blobs = yield* BlobStore
   const catalog = yield* Catalog
   const instance = yield* Instance
+  const jobs = yield* Jobs
   const lostUploads = yield* LostUploads
   const registry = yield* Registry
   const upstream = yield* Upstream
@@ -152,14 +163,20 @@ const make = Effect.gen(function* () {
 
   return Removal.of({
     run,
-    mark: Effect.fnUntraced(function* (key, from) {
+    mark: Effect.fnUntraced(function* (key) {
       const now = yield* Clock.currentTimeMillis
-      let changed = false
-      yield* registry.modifyFile(key, (file) => {
-        changed = file.state === from
-        return changed ? marked(file, now) : undefined
-      })
-      return changed
+      let outcome: Mark = { _tag: "Gone" }
+      yield* registry.modifyFileWith(key, ({ value: file }) =>
+        Effect.gen(function* () {
+          outcome = { _tag: "Gone" }
+          if (file.state !== "ready") return undefined
+          // A job that comes after this look changes the file's row, so that the mark below conflicts with it.
+          const readers = yield* jobs.unfinishedReaders(key, namedReaders + 1)
+          outcome = readers.length > 0 ? { _tag: "InUse", readers } : { _tag: "Marked" }
+          return readers.length > 0 ? undefined : { file: marked(file, now) }
+        })
+      )
+      return outcome
     }),
     discardUnless: Effect.fnUntraced(
       function* (key, keep) {
@@ -181,5 +198,8 @@ const make = Effect.gen(function* () {
 const sameCopy = (a: Replica, b: Replica): boolean =>
   a.account === b.account && a.variant === b.variant && a.remoteId === b.remoteId && a.state === b.state
 
-export const layer: Layer.Layer<Removal, never, BlobStore | Catalog | Instance | LostUploads | Registry | Upstream> =
-  Layer.effect(Removal, make)
+export const layer: Layer.Layer<
+  Removal,
+  never,
+  BlobStore | Catalog | Instance | Jobs | LostUploads | Registry | Upstream
+> = Layer.effect(Removal, make)

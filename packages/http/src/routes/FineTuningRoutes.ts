@@ -1,4 +1,119 @@
-/** `/v1/fine_tuning/jobs`. No route is there yet. */
-import * as Layer from "effect/Layer"
+/** `/v1/fine_tuning/jobs`: https://platform.openai.com/docs/api-reference/fine-tuning */
+import * as FineTuningBody from "@omnifile/core/FineTuningBody"
+import type { JsonObject } from "@omnifile/core/Json"
+import { Pipeline } from "@omnifile/core/Pipeline"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Endpoint from "../Endpoint.ts"
+import * as IdempotencyKey from "../IdempotencyKey.ts"
+import * as JsonBody from "../JsonBody.ts"
+import { pathId } from "../PathId.ts"
+import * as QueryParams from "../QueryParams.ts"
+import { RequestBodies } from "../RequestBodies.ts"
+import { ServerSettings } from "../ServerSettings.ts"
 
-export const layer = Layer.empty
+const jobs = "/v1/fine_tuning/jobs"
+
+const limits = { min: 1, max: 100, default: 20 }
+
+/** The pairs of `metadata[key]=value`, or null if there are none. */
+const metadataOf = (params: URLSearchParams): ReadonlyArray<readonly [string, string]> | null => {
+  const pairs = [...params].flatMap(([name, value]) => {
+    const key = /^metadata\[(.+)\]$/s.exec(name)?.[1]
+    return key === undefined ? [] : [[key, value] as const]
+  })
+  return pairs.length === 0 ? null : pairs
+}
+
+const page = ({ hasMore, objects }: { readonly hasMore: boolean; readonly objects: ReadonlyArray<JsonObject> }) =>
+  HttpServerResponse.jsonUnsafe({ object: "list", data: objects, has_more: hasMore })
+
+export const layer = HttpRouter.use(
+  Effect.fnUntraced(function* (router) {
+    const bodies = yield* RequestBodies
+    const pipeline = yield* Pipeline
+    const { maxBodySize } = yield* ServerSettings
+    const { authenticated } = yield* Endpoint.make
+
+    yield* router.add(
+      "POST",
+      jobs,
+      authenticated(
+        Effect.fnUntraced(function* ({ headers, id, principal, request }) {
+          const key = yield* IdempotencyKey.of(headers)
+          const body = yield* JsonBody.object(yield* JsonBody.read(request, headers, bodies, maxBodySize))
+          const operation = yield* Effect.fromResult(FineTuningBody.parse(body, key))
+          const answer = yield* pipeline.run({ id, principal, operation })
+          return HttpServerResponse.jsonUnsafe(answer.object)
+        })
+      )
+    )
+
+    yield* router.add(
+      "GET",
+      jobs,
+      authenticated(
+        Effect.fnUntraced(function* ({ id, principal, request }) {
+          const params = QueryParams.parse(request.url)
+          const operation = {
+            _tag: "ListFineTuningJobs",
+            limit: yield* QueryParams.integer(params, "limit", limits),
+            after: yield* QueryParams.text(params, "after"),
+            metadata: metadataOf(params)
+          } as const
+          return page(yield* pipeline.run({ id, principal, operation }))
+        })
+      )
+    )
+
+    yield* router.add(
+      "GET",
+      `${jobs}/:id`,
+      authenticated(
+        Effect.fnUntraced(function* ({ id, principal }) {
+          const operation = { _tag: "RetrieveFineTuningJob", id: yield* pathId } as const
+          const answer = yield* pipeline.run({ id, principal, operation })
+          return HttpServerResponse.jsonUnsafe(answer.object)
+        })
+      )
+    )
+
+    const actions = [
+      ["cancel", "CancelFineTuningJob"],
+      ["pause", "PauseFineTuningJob"],
+      ["resume", "ResumeFineTuningJob"]
+    ] as const
+    for (const [name, _tag] of actions) {
+      yield* router.add(
+        "POST",
+        `${jobs}/:id/${name}`,
+        authenticated(
+          Effect.fnUntraced(function* ({ id, principal }) {
+            const answer = yield* pipeline.run({ id, principal, operation: { _tag, id: yield* pathId } })
+            return HttpServerResponse.jsonUnsafe(answer.object)
+          })
+        )
+      )
+    }
+
+    const lists = [
+      ["events", "ListFineTuningEvents"],
+      ["checkpoints", "ListFineTuningCheckpoints"]
+    ] as const
+    for (const [name, _tag] of lists) {
+      yield* router.add(
+        "GET",
+        `${jobs}/:id/${name}`,
+        authenticated(
+          Effect.fnUntraced(function* ({ id, principal, request }) {
+            const params = QueryParams.parse(request.url)
+            yield* QueryParams.integer(params, "limit", limits)
+            const query = params.toString()
+            return page(yield* pipeline.run({ id, principal, operation: { _tag, id: yield* pathId, query } }))
+          })
+        )
+      )
+    }
+  })
+)

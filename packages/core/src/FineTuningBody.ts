@@ -1,0 +1,71 @@
+/**
+ * What omnifile reads of a request for a fine-tuning job, and what it puts in its place for one account. All other
+ * fields go on as they are: what a provider makes of them is between it and the client.
+ */
+import * as Result from "effect/Result"
+import { invalid, type InvalidRequest } from "./CallError.ts"
+import type { CreateFineTuningJob } from "./FineTuningOperation.ts"
+import { metadataKey } from "./JobSync.ts"
+import { isObject, type Json, type JsonObject } from "./Json.ts"
+
+/** The fields that name files, with the part that the file plays. */
+export const fileFields = { training_file: "training", validation_file: "validation" } as const
+
+export type FileField = keyof typeof fileFields
+
+export const isFileField = (name: string): name is FileField => Object.hasOwn(fileFields, name)
+
+/** As many pairs as a provider keeps. */
+const mostPairs = 16
+
+const missing = (param: string): InvalidRequest => invalid(`Missing required parameter: '${param}'.`, param)
+
+const required = (body: JsonObject, param: string): Result.Result<string, InvalidRequest> => {
+  const value = body[param]
+  if (value === undefined || value === null) return Result.fail(missing(param))
+  if (typeof value !== "string") return Result.fail(invalid(`\`${param}\` must be a string.`, param))
+  return value === "" ? Result.fail(invalid(`\`${param}\` must not be empty.`, param)) : Result.succeed(value)
+}
+
+const faultOfMetadata = (metadata: Json | undefined): InvalidRequest | undefined => {
+  if (metadata === undefined || metadata === null) return undefined
+  if (!isObject(metadata)) return invalid("`metadata` must be an object.", "metadata")
+  return Object.hasOwn(metadata, metadataKey)
+    ? invalid(`The key \`${metadataKey}\` is reserved.`, "metadata")
+    : undefined
+}
+
+/** Reads a body; the first field that is missing or wrong is named. */
+export const parse = (
+  body: JsonObject,
+  idempotencyKey: string | null
+): Result.Result<CreateFineTuningJob, InvalidRequest> =>
+  Result.gen(function* () {
+    const model = yield* required(body, "model")
+    const files = [{ id: yield* required(body, "training_file"), param: "training_file" }]
+    const validation = body["validation_file"]
+    if (validation !== undefined && validation !== null) {
+      files.push({ id: yield* required(body, "validation_file"), param: "validation_file" })
+    }
+    const fault = faultOfMetadata(body["metadata"])
+    if (fault !== undefined) return yield* Result.fail(fault)
+    return { _tag: "CreateFineTuningJob" as const, body, model, files, idempotencyKey }
+  })
+
+/**
+ * The body for one account: its model, its file IDs by field, and the job's key among the metadata if there is room
+ * for it.
+ */
+export const forAccount = (
+  body: JsonObject,
+  terms: {
+    readonly model: string
+    readonly fileIds: Readonly<Partial<Record<string, string>>>
+    readonly job: string
+  }
+): JsonObject => {
+  const { metadata } = body
+  const pairs = isObject(metadata) ? metadata : {}
+  const tagged = Object.keys(pairs).length < mostPairs ? { metadata: { ...pairs, [metadataKey]: terms.job } } : {}
+  return { ...body, model: terms.model, ...terms.fileIds, ...tagged }
+}
