@@ -13,6 +13,7 @@ import type { Job } from "./Job.ts"
 import { Jobs } from "./Jobs.ts"
 import { JobSync } from "./JobSync.ts"
 import * as JobTerms from "./JobTerms.ts"
+import * as LostJobs from "./LostJobs.ts"
 import { isObject, type JsonObject, parseObject } from "./Json.ts"
 import type { Principal } from "./Principal.ts"
 import type { Decoded, FineTuningProtocol, ProviderCall } from "./Provider.ts"
@@ -26,7 +27,10 @@ export class FineTuning extends Context.Service<
   FineTuning,
   {
     readonly run: (call: Call<FineTuningOperation>) => Effect.Effect<Answer, CallError>
-    /** Asks the provider how an unfinished job stands, and records it. */
+    /**
+     * Asks the provider how an unfinished job stands, and records it. One that is still being created, and that
+     * nobody has in hand, is looked for: it is then as it was found, or its row is gone.
+     */
     readonly refresh: (job: Job) => Effect.Effect<Job, ProviderError | StorageError | ContentUnavailable>
   }
 >()("@omnifile/core/FineTuning") {}
@@ -63,6 +67,7 @@ const refused = (error: ProviderError): CallError =>
 const make = Effect.gen(function* () {
   const creation = yield* FineTuningCreation.FineTuningCreation
   const jobs = yield* Jobs
+  const lost = yield* LostJobs.LostJobs
   const sync = yield* JobSync
   const upstream = yield* Upstream
 
@@ -92,7 +97,12 @@ const make = Effect.gen(function* () {
     return yield* sync.apply(job, yield* ask(job, call, ({ decode }) => decode))
   })
 
-  const refresh = (job: Job) => snapshot(job, (protocol, id) => protocol.retrieve(id))
+  /** One whose create was left behind is looked for. */
+  const recover = (job: Job) =>
+    Effect.map(lost.settle(job), (settlement) => (settlement._tag === "Found" ? settlement.job : job))
+
+  const refresh = (job: Job) =>
+    job.state === "creating" ? recover(job) : snapshot(job, (protocol, id) => protocol.retrieve(id))
 
   const find = (principal: Principal, id: string) => jobs.find(principal, kind, id)
 
@@ -206,4 +216,7 @@ const make = Effect.gen(function* () {
   return FineTuning.of({ run, refresh })
 })
 
-export const layer = Layer.effect(FineTuning, make).pipe(Layer.provide(FineTuningCreation.layer))
+export const layer = Layer.effect(FineTuning, make).pipe(
+  Layer.provide(FineTuningCreation.layer),
+  Layer.provide(LostJobs.layer)
+)

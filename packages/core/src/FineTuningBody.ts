@@ -6,6 +6,7 @@ import * as Result from "effect/Result"
 import { invalid, type InvalidRequest } from "./CallError.ts"
 import type { CreateFineTuningJob } from "./FineTuningOperation.ts"
 import { metadataKey } from "./JobSync.ts"
+import { withTag } from "./JobTag.ts"
 import { isObject, type Json, type JsonObject } from "./Json.ts"
 
 /** The fields that name files, with the part that the file plays. */
@@ -14,9 +15,6 @@ export const fileFields = { training_file: "training", validation_file: "validat
 export type FileField = keyof typeof fileFields
 
 export const isFileField = (name: string): name is FileField => Object.hasOwn(fileFields, name)
-
-/** As many pairs as a provider keeps. */
-const mostPairs = 16
 
 const missing = (param: string): InvalidRequest => invalid(`Missing required parameter: '${param}'.`, param)
 
@@ -63,9 +61,9 @@ export const forAccount = (
     readonly fileIds: Readonly<Partial<Record<string, string>>>
     readonly job: string
   }
-): JsonObject => {
-  const { metadata } = body
-  const pairs = isObject(metadata) ? metadata : {}
-  const tagged = Object.keys(pairs).length < mostPairs ? { metadata: { ...pairs, [metadataKey]: terms.job } } : {}
-  return { ...body, model: terms.model, ...terms.fileIds, ...tagged }
-}
+): JsonObject => ({
+  ...body,
+  model: terms.model,
+  ...terms.fileIds,
+  metadata: withTag(body["metadata"], terms.job)
+})

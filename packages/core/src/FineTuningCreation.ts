@@ -1,13 +1,16 @@
 /**
  * Fine-tuning jobs being made: the files are brought to the account of a deployment, the provider is asked once, and
  * the row stands from before the first step until it is decided what became of it. A client that leaves does not end
- * it.
+ * it. After a crash, `LostJobs` decides.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Access from "./Access.ts"
 import type { Deployment } from "./Account.ts"
 import { AccountFailure, type CallError, invalid, ModelNotFound } from "./CallError.ts"
@@ -22,6 +25,7 @@ import { Job, JobInput, update } from "./Job.ts"
 import { Jobs } from "./Jobs.ts"
 import { JobSync } from "./JobSync.ts"
 import * as JobTerms from "./JobTerms.ts"
+import { LostJobs } from "./LostJobs.ts"
 import type { ManagedFile } from "./ManagedFile.ts"
 import type { RemoteJob } from "./Provider.ts"
 import { ProviderError } from "./ProviderError.ts"
@@ -52,8 +56,8 @@ interface NamedFile {
   readonly param: FineTuningBody.FileField
 }
 
-/** The work of making a job. */
-export const jobOf = (key: string): string => `job ${key}`
+/** How long the end of a create waits for what became of it. */
+const lookPatience = Duration.seconds(5)
 
 /** Another instance took this one for dead and undid the row. */
 const givenUp = new StorageError({
@@ -75,6 +79,7 @@ const make = Effect.gen(function* () {
   const ids = yield* UnifiedIds
   const instance = yield* Instance
   const jobs = yield* Jobs
+  const lost = yield* LostJobs
   const replication = yield* Replication
   const sync = yield* JobSync
   const upstream = yield* Upstream
@@ -108,7 +113,7 @@ const make = Effect.gen(function* () {
       remoteId: null,
       reads: readsOf(named, new Map()),
       outputs: [],
-      object: "{}",
+      object: JSON.stringify(operation.body),
       usage: null,
       instance: instance.id,
       claimedUntil: now + claimTtl,
@@ -208,15 +213,39 @@ const make = Effect.gen(function* () {
       .modify(key, (current) => (current.state === "creating" ? null : undefined))
       .pipe(Effect.catch((error) => Effect.logWarning("A job that came to nothing will be removed later", error)))
 
-  /** Nobody knows whether the provider has taken it: to be found out as soon as may be. */
-  const leave = Effect.fnUntraced(function* (key: string) {
-    const now = yield* Clock.currentTimeMillis
-    yield* jobs
-      .modify(key, (current) =>
-        current.state === "creating" ? update(current, { instance: null, claimedUntil: null, dueAt: now }) : undefined
+  /** As long as this goes on, no other instance takes the row for left behind. */
+  const keep = (key: string) =>
+    Effect.gen(function* () {
+      yield* Effect.sleep(Duration.millis(claimTtl / 3))
+      const until = (yield* Clock.currentTimeMillis) + claimTtl
+      yield* jobs.modify(key, (current) =>
+        current.state === "creating" && current.instance === instance.id
+          ? update(current, { claimedUntil: until, dueAt: until })
+          : undefined
       )
-      .pipe(Effect.catch((error) => Effect.logWarning("A job whose fate is not known is looked for later", error)))
-  })
+    }).pipe(
+      Effect.catch((error) => Effect.logWarning("A claim could not be renewed", error)),
+      Effect.forever,
+      Effect.forkScoped
+    )
+
+  /** The provider may have taken the job although it did not say so: then this is the job, as far as it is known now. */
+  const lookFor = Effect.fnUntraced(
+    function* (key: string) {
+      const row = yield* jobs.read(key)
+      if (row === undefined) return undefined
+      const found = yield* lost.settle(row)
+      return found._tag === "Found" ? found.job : undefined
+    },
+    (looking) =>
+      looking.pipe(
+        Effect.timeoutOption(lookPatience),
+        Effect.map(Option.getOrUndefined),
+        Effect.catch((error) =>
+          Effect.as(Effect.logWarning("A job whose fate is not known is looked for later", error), undefined)
+        )
+      )
+  )
 
   const perform = Effect.fnUntraced(function* (
     call: Call<CreateFineTuningJob>,
@@ -225,25 +254,28 @@ const make = Effect.gen(function* () {
   ) {
     const { key } = intended
     let unclear = false
-    // From before the row is there: what nobody has in hand counts as left behind.
-    yield* instance.hold(jobOf(key))
     const made = yield* begin(call, named, intended)
     if (made !== null) return made
-    const taken = failover.run(
-      call,
-      call.operation.model,
-      (deployment, target) =>
-        attempt(call, named, intended, deployment, target).pipe(
-          Effect.tapError((error) =>
-            Effect.sync(() => {
-              unclear = error instanceof ProviderError && error.maybeAccepted
-            })
-          )
-        ),
-      { once: true }
-    )
-    const { remote, row } = yield* taken.pipe(Effect.tapError(() => (unclear ? leave(key) : undo(key))))
-    return yield* settle(row, remote)
+    yield* keep(key)
+    const taken = yield* failover
+      .run(
+        call,
+        call.operation.model,
+        (deployment, target) =>
+          attempt(call, named, intended, deployment, target).pipe(
+            Effect.tapError((error) =>
+              Effect.sync(() => {
+                unclear = error instanceof ProviderError && error.maybeAccepted
+              })
+            )
+          ),
+        { once: true }
+      )
+      .pipe(Effect.result)
+    if (Result.isSuccess(taken)) return yield* settle(taken.success.row, taken.success.remote)
+    if (!unclear) yield* undo(key)
+    const found = unclear ? yield* lookFor(key) : undefined
+    return found ?? (yield* Effect.fail(taken.failure))
   }, Effect.scoped)
 
   return FineTuningCreation.of({
@@ -265,5 +297,5 @@ const readsOf = (named: ReadonlyArray<NamedFile>, copies: ReadonlyMap<string, st
 export const layer: Layer.Layer<
   FineTuningCreation,
   never,
-  Catalog | Failover | Idempotency | Instance | Jobs | JobSync | Replication | UnifiedIds | Upstream
+  Catalog | Failover | Idempotency | Instance | Jobs | JobSync | LostJobs | Replication | UnifiedIds | Upstream
 > = Layer.effect(FineTuningCreation, make)

@@ -250,10 +250,12 @@ describe("a request for fine-tuning", () => {
     finish()
     assert.strictEqual((await client("alice").fineTuning.jobs.retrieve(job.id)).status, "succeeded")
 
-    const cut = emulator.fault({ route: "fine_tuning.create", times: 1, kind: { acceptThenCut: true } })
+    const unclear = emulator.fault({ route: "fine_tuning.create", times: 1, kind: { acceptThenCut: true } })
+    const silent = emulator.fault({ route: "fine_tuning.list", kind: { status: 400 } })
     const asked = requests("fine_tuning.create").length
     await refused(createJob("alice", { model: sharedModel, training_file }), 502)
-    assert.strictEqual(cut.hits(), 1)
+    silent.clear()
+    assert.strictEqual(unclear.hits(), 1)
     assert.lengthOf(requests("fine_tuning.create"), asked + 1)
   })
 
