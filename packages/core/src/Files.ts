@@ -15,9 +15,10 @@ import { Catalog } from "./Catalog.ts"
 import { FileCreation } from "./FileCreation.ts"
 import { fileInUse } from "./FileInUse.ts"
 import { FileLookup } from "./FileLookup.ts"
-import { isLive, isVisible, type ManagedFile, Replica, withReplica } from "./ManagedFile.ts"
+import { isLive, isVisible, type ManagedFile, originalVariant, Replica, withReplica } from "./ManagedFile.ts"
 import type { CreateFile, DeleteFile, FileContent, ListFiles, ListReplicas, RetrieveFile } from "./Operation.ts"
 import type { Principal } from "./Principal.ts"
+import type { Provider, ProviderCall } from "./Provider.ts"
 import { Registry } from "./Registry.ts"
 import { listPosition } from "./RegistryIndexes.ts"
 import { Removal } from "./Removal.ts"
@@ -58,6 +59,12 @@ export class Files extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<Replica>, CallError>
   }
 >()("@omnifile/core/Files") {}
+
+/** How the bytes of a copy are asked for, wherever it lies; null where the provider has no such place. */
+const contentCall = (provider: Provider, remoteId: string, container: string | null): ProviderCall | null =>
+  container === null
+    ? provider.files.content(remoteId)
+    : (provider.containerFiles?.content(container, remoteId) ?? null)
 
 /** A deletion is answered when all copies are gone, or after this time, whichever comes first. */
 const deletionPatience = Duration.seconds(1)
@@ -100,7 +107,9 @@ const make = Effect.gen(function* () {
   const fromReplica = Effect.fnUntraced(function* (file: ManagedFile, replica: Replica) {
     const target = catalog.accounts.get(replica.account)
     if (target === undefined || replica.remoteId === null) return null
-    const answer = yield* Effect.result(upstream.send(target, target.provider.files.content(replica.remoteId)))
+    const call = contentCall(target.provider, replica.remoteId, replica.container)
+    if (call === null) return null
+    const answer = yield* Effect.result(upstream.send(target, call))
     if (Result.isSuccess(answer)) return answer.success.body
     const error = answer.failure
     yield* Effect.logInfo("A copy could not be read", error)
@@ -119,7 +128,7 @@ const make = Effect.gen(function* () {
 
   const fromCopies = Effect.fnUntraced(function* (file: ManagedFile) {
     const now = yield* Clock.currentTimeMillis
-    const live = file.replicas.filter((replica) => isLive(replica, now))
+    const live = file.replicas.filter((replica) => replica.variant === originalVariant && isLive(replica, now))
     for (const replica of live) {
       const bytes = yield* fromReplica(file, replica)
       if (bytes !== null) return { file, bytes, range: null }

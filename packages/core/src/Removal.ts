@@ -82,6 +82,8 @@ const make = Effect.gen(function* () {
       const upload = uploadOf(key, account, variant)
       return holder !== null && (yield* instance.mayBeAt(holder, upload)) ? "busy" : "abandoned"
     }
+    // It goes with its container, which no caller of ours may empty.
+    if (replica.container !== null) return "gone"
     const target = catalog.accounts.get(account)
     if (target === undefined) {
       yield* Effect.logWarning("A copy cannot be deleted: its account is not configured any more").pipe(
