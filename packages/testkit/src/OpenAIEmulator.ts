@@ -9,6 +9,7 @@ import * as Account from "./openai/Account.ts"
 import type { AccountOptions } from "./openai/Account.ts"
 import * as Batches from "./openai/Batches.ts"
 import type { BatchBehaviour, EmulatedBatch } from "./openai/Batches.ts"
+import type { Dialect } from "./openai/Dialect.ts"
 import type { StreamShape } from "./openai/Chat.ts"
 import * as FineTuning from "./openai/FineTuning.ts"
 import * as Faults from "./openai/Faults.ts"
@@ -16,6 +17,7 @@ import type { Fault, ScriptedFault } from "./openai/Faults.ts"
 import type { StoredFile } from "./openai/FileStore.ts"
 import * as Journal from "./openai/Journal.ts"
 import type { JournalEntry } from "./openai/Journal.ts"
+import { dialect as openai } from "./openai/OpenAI.ts"
 import * as Server from "./openai/Server.ts"
 
 export type { AccountOptions } from "./openai/Account.ts"
@@ -82,9 +84,14 @@ export interface Emulator {
 }
 
 /** Starts an emulator on 127.0.0.1. Rejects when the port is taken or the accounts are not told apart. */
-export const start = async (options: EmulatorOptions): Promise<Emulator> => {
+export const start = (options: EmulatorOptions): Promise<Emulator> => startDialect(openai, options)
+
+/** Starts an emulator of an API. */
+export const startDialect = async (dialect: Dialect, options: EmulatorOptions): Promise<Emulator> => {
   const now = options.now ?? Date.now
-  const accounts = options.accounts.map((account) => Account.make(account, { now, stream: options.stream }))
+  const accounts = options.accounts.map((account) =>
+    Account.make(account, { now, stream: options.stream, filePrefix: dialect.filePrefix })
+  )
   if (accounts.length === 0) throw new Error("an emulator needs at least one account")
   if (new Set(accounts.map(({ key }) => key)).size < accounts.length) throw new Error("two accounts have the same key")
   if (new Set(accounts.map(({ name }) => name)).size < accounts.length) {
@@ -99,11 +106,11 @@ export const start = async (options: EmulatorOptions): Promise<Emulator> => {
     maxEntries: options.journal?.maxEntries ?? 10_000,
     bodyLimit: options.journal?.bodyLimit ?? 262_144
   })
-  const faults = Faults.make()
+  const faults = Faults.make(dialect.error)
   const keepBytes = options.keepBytes ?? 64 * 1024 * 1024
-  const server = await Server.listen({ accounts, journal, faults, now, keepBytes }, options.port ?? 0)
+  const server = await Server.listen({ dialect, accounts, journal, faults, now, keepBytes }, options.port ?? 0)
   return {
-    baseUrl: `http://127.0.0.1:${server.port}/v1`,
+    baseUrl: `http://127.0.0.1:${server.port}${dialect.basePath}`,
     journal: journal.entries,
     waitFor: journal.waitFor,
     fault: (fault) => {

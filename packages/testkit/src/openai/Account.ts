@@ -50,26 +50,30 @@ export const of = <A>(account: Account, key: StateKey<A>): A => {
 
 export const make = (
   options: AccountOptions,
-  defaults: { readonly now: () => number; readonly stream: StreamShape | undefined }
+  defaults: {
+    readonly now: () => number
+    readonly stream: StreamShape | undefined
+    /** With which file IDs begin. Default `file-`. */
+    readonly filePrefix?: string | undefined
+  }
 ): Account => ({
   key: options.key,
   name: options.name,
   models: options.models,
   stream: { ...defaults.stream, ...options.stream },
-  files: FileStore.make(defaults.now),
+  files: FileStore.make(defaults.now, defaults.filePrefix),
   now: defaults.now,
   state: new Map(),
   latencyMs: options.latencyMs ?? 0
 })
 
-const bearer = (headers: IncomingHttpHeaders): string | undefined =>
+/** The key that a request carries. */
+export const bearer = (headers: IncomingHttpHeaders): string | undefined =>
   /^bearer\s+(\S+)$/i.exec(headers.authorization ?? "")?.[1]
 
-/** The account whose key the request carries. */
-export const find = (accounts: ReadonlyArray<Account>, headers: IncomingHttpHeaders): Account | undefined => {
-  const key = bearer(headers)
-  return accounts.find((account) => account.key === key)
-}
+/** The account with that key. */
+export const find = (accounts: ReadonlyArray<Account>, key: string | undefined): Account | undefined =>
+  accounts.find((account) => account.key === key)
 
 /** OpenAI's refusal of a missing or wrong key. */
 export const unauthorized = (headers: IncomingHttpHeaders): ApiError => {

@@ -30,10 +30,16 @@ export interface WholeAnswer {
   readonly body: Uint8Array
 }
 
-/** A stream of server-sent events, each given as the text of its `data` field. */
+/** A server-sent event that has a name. */
+export interface NamedEvent {
+  readonly event: string
+  readonly data: string
+}
+
+/** A stream of server-sent events, each given as the text of its `data` field, some with a name. */
 export interface EventsAnswer {
   readonly _tag: "Events"
-  readonly data: (signal: AbortSignal) => AsyncIterable<string>
+  readonly data: (signal: AbortSignal) => AsyncIterable<string | NamedEvent>
 }
 
 export type Answer = WholeAnswer | EventsAnswer

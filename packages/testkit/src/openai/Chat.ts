@@ -19,7 +19,7 @@ export interface StreamShape {
   readonly intervalMs?: number | undefined
 }
 
-interface AttachedFile {
+export interface AttachedFile {
   readonly filename: string
   readonly bytes: number
   readonly sha256: string
@@ -109,7 +109,7 @@ const validate = (account: Account, body: unknown): ChatRequest => {
   return { model, stream: stream === true, includeUsage, texts, files }
 }
 
-const attached = (account: Account, file: unknown, param: string): AttachedFile => {
+export const attached = (account: Account, file: unknown, param: string): AttachedFile => {
   if (!isRecord(file)) throw missing(param)
   const { file_id: id, file_data: data, filename } = file
   if (id !== undefined) {
@@ -201,7 +201,7 @@ async function* streamed(
 }
 
 /** Cuts the text into words, or into the given number of pieces. */
-function* pieces(text: string, count: number | undefined): Generator<string> {
+export function* pieces(text: string, count: number | undefined): Generator<string> {
   const words = text.match(/\s*\S+/g) ?? []
   if (count === undefined) {
     yield* words

@@ -3,7 +3,7 @@
  * scripting that still applies is taken, at most one for each request.
  */
 import type { WholeAnswer } from "./Answer.ts"
-import { ApiError, bytes, error, json } from "./Answer.ts"
+import { ApiError, bytes, json } from "./Answer.ts"
 import type { RouteName } from "./Route.ts"
 
 /** One way to misbehave. `delayMs` can be added to any of them, or stand alone. */
@@ -100,6 +100,8 @@ export const noFault: FaultPlan = {
   responseBytesPerSecond: Infinity
 }
 
+export type Refuse = (cause: ApiError, headers?: Readonly<Record<string, string>>) => WholeAnswer
+
 export interface Faults {
   readonly script: (fault: Fault) => ScriptedFault
   readonly clear: () => void
@@ -107,7 +109,8 @@ export interface Faults {
   readonly take: (account: string, route: RouteName) => FaultPlan
 }
 
-export const make = (): Faults => {
+/** Makes an empty plan. `refuse` writes a refusal in the words of the API. */
+export const make = (refuse: Refuse): Faults => {
   const scripted: Array<{ readonly fault: Fault; left: number; hits: number }> = []
   return {
     script: (fault) => {
@@ -131,17 +134,17 @@ export const make = (): Faults => {
       if (next === undefined) return noFault
       next.left -= 1
       next.hits += 1
-      return plan(next.fault.kind, route)
+      return plan(next.fault.kind, route, refuse)
     }
   }
 }
 
-const plan = (kind: FaultKind, route: RouteName): FaultPlan => {
+const plan = (kind: FaultKind, route: RouteName, refuse: Refuse): FaultPlan => {
   const base = { ...noFault, name: "delayMs", delayMs: kind.delayMs ?? 0 }
   const ofRequest = (of: "request" | "response" | undefined): boolean =>
     (of ?? (route === "files.create" ? "request" : "response")) === "request"
 
-  if ("status" in kind) return { ...base, name: "status", answer: refusal(kind), early: kind.early ?? false }
+  if ("status" in kind) return { ...base, name: "status", answer: refusal(kind, refuse), early: kind.early ?? false }
   if ("hang" in kind) return { ...base, name: "hang", hang: true }
   if ("acceptThenCut" in kind) return { ...base, name: "acceptThenCut", swallowAnswer: true }
   if ("cutAfterBytes" in kind) {
@@ -160,13 +163,16 @@ const plan = (kind: FaultKind, route: RouteName): FaultPlan => {
   return base
 }
 
-const refusal = (kind: {
-  readonly status: number
-  readonly retryAfter?: number | undefined
-  readonly body?: unknown
-}): WholeAnswer => {
+const refusal = (
+  kind: {
+    readonly status: number
+    readonly retryAfter?: number | undefined
+    readonly body?: unknown
+  },
+  refuse: Refuse
+): WholeAnswer => {
   const headers = kind.retryAfter === undefined ? {} : { "retry-after": String(kind.retryAfter) }
-  if (kind.body === undefined) return error(standardError(kind.status), headers)
+  if (kind.body === undefined) return refuse(standardError(kind.status), headers)
   if (typeof kind.body === "string") {
     return bytes(kind.status, { "content-type": "text/plain; charset=utf-8", ...headers }, Buffer.from(kind.body))
   }

@@ -43,8 +43,8 @@ export interface FileStore {
   }) => Page
 }
 
-/** Makes an empty store; `now` is in epoch milliseconds. */
-export const make = (now: () => number): FileStore => {
+/** Makes an empty store; `now` is in epoch milliseconds. IDs begin with the prefix. */
+export const make = (now: () => number, prefix = "file-"): FileStore => {
   const files = new Map<string, StoredFile>()
   // The order of creation, which the clock's seconds are too coarse to tell.
   const positions = new Map<string, number>()
@@ -58,7 +58,7 @@ export const make = (now: () => number): FileStore => {
     add: ({ livesSeconds, ...file }) => {
       const createdAt = Math.floor(now() / 1000)
       const expiresAt = livesSeconds === undefined ? undefined : createdAt + livesSeconds
-      const stored: StoredFile = { ...file, id: newId("file-"), createdAt, expiresAt }
+      const stored: StoredFile = { ...file, id: newId(prefix), createdAt, expiresAt }
       positions.set(stored.id, positions.size)
       files.set(stored.id, stored)
       return stored

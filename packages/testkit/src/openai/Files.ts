@@ -65,26 +65,32 @@ const requested = ({ account, params }: Exchange): StoredFile => {
   return file
 }
 
+/** Reads the form of an upload and journals what it holds. */
+export const readUpload = async (exchange: Exchange): Promise<Form> => {
+  const form = await readForm(readBody(exchange), {
+    headers: exchange.request.headers,
+    keepBytes: exchange.keepBytes
+  })
+  const part = form.files.find(({ name }) => name === "file")
+  exchange.journal.update(exchange.entry, {
+    upload: {
+      partOrder: form.partOrder,
+      fields: form.fields,
+      filename: part?.filename,
+      contentType: part?.contentType,
+      bytes: part?.bytes ?? 0,
+      sha256: part?.sha256
+    }
+  })
+  return form
+}
+
 const create: Route = {
   name: "files.create",
   method: "POST",
   path: "/v1/files",
   receive: async (exchange) => {
-    const form = await readForm(readBody(exchange), {
-      headers: exchange.request.headers,
-      keepBytes: exchange.keepBytes
-    })
-    const part = form.files.find(({ name }) => name === "file")
-    exchange.journal.update(exchange.entry, {
-      upload: {
-        partOrder: form.partOrder,
-        fields: form.fields,
-        filename: part?.filename,
-        contentType: part?.contentType,
-        bytes: part?.bytes ?? 0,
-        sha256: part?.sha256
-      }
-    })
+    const form = await readUpload(exchange)
     return () => {
       const { file, purpose, livesSeconds } = validate(form)
       const { filename, contentType, bytes, sha256, content } = file

@@ -5,10 +5,9 @@ import { once } from "node:events"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises"
 import type { Account } from "./Account.ts"
-import type { Answer, EventsAnswer, WholeAnswer } from "./Answer.ts"
+import type { Answer, EventsAnswer, NamedEvent, WholeAnswer } from "./Answer.ts"
 import { ApiError } from "./Answer.ts"
 import type { FaultPlan } from "./Faults.ts"
-import { newId } from "./Ids.ts"
 import type { Journal, JournalEntry } from "./Journal.ts"
 
 export interface Exchange {
@@ -17,6 +16,8 @@ export interface Exchange {
   readonly query: URLSearchParams
   readonly params: Readonly<Record<string, string>>
   readonly account: Account
+  /** The headers of every answer. */
+  readonly answerHeaders: () => Readonly<Record<string, string>>
   readonly plan: FaultPlan
   readonly journal: Journal
   readonly entry: JournalEntry
@@ -107,7 +108,7 @@ export const send = async (exchange: Exchange, answer: Answer): Promise<void> =>
 
 const writeHead = (exchange: Exchange, status: number, headers: Readonly<Record<string, string>>): void => {
   exchange.journal.update(exchange.entry, { status })
-  exchange.response.writeHead(status, { ...headers, "x-request-id": newId("req_"), "openai-version": "2020-10-01" })
+  exchange.response.writeHead(status, { ...headers, ...exchange.answerHeaders() })
 }
 
 const sendWhole = async (exchange: Exchange, answer: WholeAnswer): Promise<void> => {
@@ -132,13 +133,15 @@ const sendEvents = async (exchange: Exchange, answer: EventsAnswer): Promise<voi
   writeHead(exchange, 200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" })
   exchange.response.flushHeaders()
   const write = makeWrite(exchange)
-  for await (const data of answer.data(exchange.connection.signal)) {
+  for await (const event of answer.data(exchange.connection.signal)) {
     if (exchange.entry.events >= exchange.plan.cutAfterEvents) cut(exchange)
-    await write(Buffer.from(`data: ${data}\n\n`))
+    await write(Buffer.from(typeof event === "string" ? `data: ${event}\n\n` : named(event)))
     exchange.journal.update(exchange.entry, { events: exchange.entry.events + 1 })
   }
   exchange.response.end()
 }
+
+const named = ({ data, event }: NamedEvent): string => `event: ${event}\ndata: ${data}\n\n`
 
 /** Writes one piece of a response body after another, in the client's pace and the plan's. */
 const makeWrite = (exchange: Exchange): ((piece: Uint8Array) => Promise<void>) => {

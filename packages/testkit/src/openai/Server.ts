@@ -1,39 +1,24 @@
 /**
- * The HTTP server of the emulator: finds account and route, lets the fault plan have its say, answers, journals.
+ * The HTTP server of an emulator: finds account and route, lets the fault plan have its say, answers, journals.
  */
 import { createServer } from "node:http"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Account } from "./Account.ts"
 import * as Accounts from "./Account.ts"
 import type { Answer } from "./Answer.ts"
-import { ApiError, error as errorAnswer } from "./Answer.ts"
-import * as Batches from "./Batches.ts"
-import * as Chat from "./Chat.ts"
+import { ApiError } from "./Answer.ts"
+import type { Dialect } from "./Dialect.ts"
 import type { Faults } from "./Faults.ts"
 import { noFault } from "./Faults.ts"
-import * as Files from "./Files.ts"
-import * as FineTuning from "./FineTuning.ts"
-import * as Forwarded from "./Forwarded.ts"
 import type { Exchange } from "./Http.ts"
 import { drain, hang, isGone, pause, send } from "./Http.ts"
 import type { Journal, JournalEntry } from "./Journal.ts"
 import { redactHeaders } from "./Journal.ts"
-import * as Models from "./Models.ts"
-import * as Responses from "./Responses.ts"
 import { match } from "./Route.ts"
 import type { Match, Route } from "./Route.ts"
 
-const routes: ReadonlyArray<Route> = [
-  ...Files.routes,
-  ...Chat.routes,
-  ...Models.routes,
-  ...Batches.routes,
-  ...FineTuning.routes,
-  ...Responses.routes,
-  ...Forwarded.routes
-]
-
 export interface Settings {
+  readonly dialect: Dialect
   readonly accounts: ReadonlyArray<Account>
   readonly journal: Journal
   readonly faults: Faults
@@ -78,8 +63,9 @@ export const listen = async (settings: Settings, port: number): Promise<RunningS
 const handle = async (settings: Settings, request: IncomingMessage, response: ServerResponse): Promise<void> => {
   const url = URL.parse(request.url ?? "/", "http://127.0.0.1") ?? new URL("http://127.0.0.1")
   const method = request.method ?? "GET"
-  const account = Accounts.find(settings.accounts, request.headers)
-  const matched = match(routes, method, url.pathname)
+  const { dialect } = settings
+  const account = Accounts.find(settings.accounts, dialect.keyOf(request.headers))
+  const matched = match(dialect.routes, method, url.pathname)
   const route = matched._tag === "Found" ? matched.route : undefined
   const plan = account === undefined || route === undefined ? noFault : settings.faults.take(account.name, route.name)
   const entry = newEntry(request, { at: settings.now(), account, route, fault: plan.name })
@@ -97,6 +83,7 @@ const handle = async (settings: Settings, request: IncomingMessage, response: Se
     query: url.searchParams,
     params: matched._tag === "Found" ? matched.params : {},
     account: account ?? nobody,
+    answerHeaders: dialect.answerHeaders,
     plan,
     journal: settings.journal,
     entry,
@@ -105,23 +92,23 @@ const handle = async (settings: Settings, request: IncomingMessage, response: Se
     keepBytes: settings.keepBytes
   }
   try {
-    await send(exchange, await answer(exchange, matched))
+    await send(exchange, await answer(exchange, matched, dialect))
   } catch (error) {
     if (isGone(exchange)) return
     // Only a defect of the emulator fails after the head was written: the client must not take the rest for an answer.
     if (response.headersSent) request.socket.destroy()
-    else await send(exchange, refusal(error)).catch(() => request.socket.destroy())
+    else await send(exchange, refusal(error, dialect)).catch(() => request.socket.destroy())
   }
 }
 
 /** Stands in where no account is known; no route ever sees it. */
 const nobody = Accounts.make({ key: "", name: "" }, { now: () => 0, stream: undefined })
 
-const answer = async (exchange: Exchange, matched: Match): Promise<Answer> => {
+const answer = async (exchange: Exchange, matched: Match, dialect: Dialect): Promise<Answer> => {
   const { account, connection, plan, request } = exchange
   if (matched._tag !== "Found" || account === nobody) {
     await drain(exchange)
-    throw matched._tag === "Found" ? Accounts.unauthorized(request.headers) : noRoute(request, matched._tag)
+    throw matched._tag === "Found" ? dialect.unauthorized(request.headers) : noRoute(request, matched._tag)
   }
   if (plan.early && plan.answer !== undefined) return plan.answer
   const operation = await matched.route.receive(exchange)
@@ -138,10 +125,10 @@ const noRoute = (request: IncomingMessage, tag: "WrongMethod" | "Unknown"): ApiE
   return new ApiError(405, message, { code: "method_not_supported" })
 }
 
-const refusal = (error: unknown): Answer => {
-  if (error instanceof ApiError) return errorAnswer(error)
+const refusal = (error: unknown, dialect: Dialect): Answer => {
+  if (error instanceof ApiError) return dialect.error(error)
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  return errorAnswer(new ApiError(500, `The emulator failed: ${message}`, { type: "emulator_error" }))
+  return dialect.error(new ApiError(500, `The emulator failed: ${message}`, { type: "emulator_error" }))
 }
 
 const newEntry = (

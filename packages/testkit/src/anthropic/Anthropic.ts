@@ -1,0 +1,29 @@
+/**
+ * Anthropic's API as the emulator speaks it. Keys come as `x-api-key`, or as a bearer token as newer clients send them.
+ */
+import type { IncomingHttpHeaders } from "node:http"
+import * as Accounts from "../openai/Account.ts"
+import { ApiError } from "../openai/Answer.ts"
+import type { Dialect } from "../openai/Dialect.ts"
+import { newId } from "../openai/Ids.ts"
+import { error } from "./Error.ts"
+import * as Files from "./Files.ts"
+import * as Messages from "./Messages.ts"
+
+const keyOf = (headers: IncomingHttpHeaders): string | undefined => {
+  const key = headers["x-api-key"]
+  return typeof key === "string" ? key : Accounts.bearer(headers)
+}
+
+export const dialect: Dialect = {
+  basePath: "",
+  filePrefix: "file_",
+  routes: [...Messages.routes, ...Files.routes],
+  keyOf,
+  unauthorized: (headers) => {
+    const message = keyOf(headers) === undefined ? "x-api-key header is required" : "invalid x-api-key"
+    return new ApiError(401, message)
+  },
+  error,
+  answerHeaders: () => ({ "request-id": newId("req_") })
+}

@@ -1,0 +1,218 @@
+/**
+ * `/v1/messages`, plain and streamed, and the counting of tokens. The answer's text tells which account answered and
+ * what it saw of each file; a code execution tool leaves a file.
+ */
+import { createHash } from "node:crypto"
+import type { Account } from "../openai/Account.ts"
+import * as Answer from "../openai/Answer.ts"
+import type { NamedEvent } from "../openai/Answer.ts"
+import { ApiError } from "../openai/Answer.ts"
+import { isRecord, pieces } from "../openai/Chat.ts"
+import type { AttachedFile, StreamShape } from "../openai/Chat.ts"
+import { pause, readJson } from "../openai/Http.ts"
+import { newId } from "../openai/Ids.ts"
+import { requireModel } from "../openai/Models.ts"
+import type { Route } from "../openai/Route.ts"
+import { addOutput } from "./Files.ts"
+
+type JsonRecord = Readonly<Record<string, unknown>>
+
+interface MessageRequest {
+  readonly model: string
+  readonly stream: boolean
+  readonly texts: ReadonlyArray<string>
+  readonly files: ReadonlyArray<AttachedFile>
+  readonly executesCode: boolean
+}
+
+const stored = (account: Account, id: unknown, at: string): AttachedFile => {
+  if (typeof id !== "string") throw new ApiError(400, `${at}.file_id: Input should be a valid string`)
+  const file = account.files.get(id)
+  if (file === undefined) throw new ApiError(404, `File not found: ${id}`)
+  return file
+}
+
+const inline = (data: unknown): AttachedFile => {
+  const content = Buffer.from(typeof data === "string" ? data : "", "base64")
+  const sha256 = createHash("sha256").update(content).digest("hex")
+  return { filename: "inline", bytes: content.byteLength, sha256 }
+}
+
+/** The text and the files of a block, those of a tool's result included. */
+const readBlock = (account: Account, block: unknown, at: string, texts: Array<string>): ReadonlyArray<AttachedFile> => {
+  if (!isRecord(block)) throw new ApiError(400, `${at}: Input should be a valid dictionary`)
+  switch (block["type"]) {
+    case "text":
+      if (typeof block["text"] === "string") texts.push(block["text"])
+      return []
+    case "document":
+    case "image": {
+      const { source } = block
+      if (!isRecord(source)) throw new ApiError(400, `${at}.source: Field required`)
+      return [source["type"] === "file" ? stored(account, source["file_id"], `${at}.source`) : inline(source["data"])]
+    }
+    case "container_upload":
+      return [stored(account, block["file_id"], at)]
+    case "tool_result": {
+      const { content } = block
+      if (!Array.isArray(content)) return []
+      return content.flatMap((inner: unknown, index) => readBlock(account, inner, `${at}.content.${index}`, texts))
+    }
+    default:
+      return []
+  }
+}
+
+const validate = (account: Account, body: unknown): MessageRequest => {
+  if (!isRecord(body)) throw new ApiError(400, "The request body must be a JSON object.")
+  const { messages, model, stream, tools } = body
+  if (typeof model !== "string") throw new ApiError(400, "model: Field required")
+  requireModel(account, model)
+  if (!Array.isArray(messages) || messages.length === 0) {
+    throw new ApiError(400, "messages: at least one message is required")
+  }
+  const texts: Array<string> = []
+  const files = messages.flatMap((message: unknown, at) => {
+    if (!isRecord(message)) throw new ApiError(400, `messages.${at}: Input should be a valid dictionary`)
+    const { content } = message
+    if (typeof content === "string") texts.push(content)
+    if (!Array.isArray(content)) return []
+    return content.flatMap((block: unknown, index) =>
+      readBlock(account, block, `messages.${at}.content.${index}`, texts)
+    )
+  })
+  const executesCode =
+    Array.isArray(tools) && tools.some((tool) => isRecord(tool) && String(tool["type"]).startsWith("code_execution"))
+  return { model, stream: stream === true, texts, files, executesCode }
+}
+
+const tokens = (text: string): number => Math.ceil(Buffer.byteLength(text) / 4)
+
+const outputBlocks = (account: Account): ReadonlyArray<JsonRecord> => {
+  const content = Buffer.from(`account\n${account.name}\n`)
+  const made = addOutput(account, {
+    filename: "result.csv",
+    contentType: "text/csv",
+    bytes: content.byteLength,
+    sha256: createHash("sha256").update(content).digest("hex"),
+    content
+  })
+  const id = newId("srvtoolu_")
+  return [
+    { type: "server_tool_use", id, name: "bash_code_execution", input: { command: "make", file_id: made.id } },
+    {
+      type: "bash_code_execution_tool_result",
+      tool_use_id: id,
+      content: {
+        type: "bash_code_execution_result",
+        stdout: "",
+        stderr: "",
+        return_code: 0,
+        content: [{ type: "bash_code_execution_output", file_id: made.id }]
+      }
+    }
+  ]
+}
+
+const build = (account: Account, request: MessageRequest, now: number): JsonRecord => {
+  const prompt = request.texts.at(-1)
+  const text = [
+    `Answer from ${account.name} (model ${request.model}).`,
+    ...request.files.map(
+      (file, index) => `File ${index + 1}: ${file.filename}, ${file.bytes} bytes, sha256 ${file.sha256.slice(0, 16)}.`
+    ),
+    ...(prompt === undefined ? [] : [`Prompt: ${prompt.slice(0, 200)}`])
+  ].join("\n")
+  return {
+    id: newId("msg_"),
+    type: "message",
+    role: "assistant",
+    model: request.model,
+    content: [...(request.executesCode ? outputBlocks(account) : []), { type: "text", text, citations: null }],
+    stop_reason: "end_turn",
+    stop_sequence: null,
+    ...(request.executesCode
+      ? { container: { id: newId("container_"), expires_at: new Date(now + 3_600_000).toISOString() } }
+      : {}),
+    usage: {
+      input_tokens: request.texts.reduce((sum, part) => sum + tokens(part), 0),
+      cache_creation_input_tokens: 0,
+      cache_read_input_tokens: 0,
+      output_tokens: tokens(text)
+    }
+  }
+}
+
+async function* events(message: JsonRecord, shape: StreamShape, signal: AbortSignal): AsyncGenerator<NamedEvent> {
+  const event = (type: string, fields: JsonRecord): NamedEvent => ({
+    event: type,
+    data: JSON.stringify({ type, ...fields })
+  })
+  const { container, content, stop_reason: stopReason, stop_sequence: stopSequence, usage } = message
+  yield event("message_start", { message: { ...message, content: [], stop_reason: null } })
+  yield event("ping", {})
+  const blocks = Array.isArray(content) ? content.filter(isRecord) : []
+  for (const [index, block] of blocks.entries()) {
+    const text = block["text"]
+    yield event("content_block_start", {
+      index,
+      content_block: typeof text === "string" ? { ...block, text: "" } : block
+    })
+    if (typeof text === "string") {
+      for (const piece of pieces(text, shape.events)) {
+        await pause(shape.intervalMs ?? 0, signal)
+        yield event("content_block_delta", { index, delta: { type: "text_delta", text: piece } })
+      }
+    }
+    yield event("content_block_stop", { index })
+  }
+  const delta = {
+    stop_reason: stopReason,
+    stop_sequence: stopSequence,
+    ...(container === undefined ? {} : { container })
+  }
+  yield event("message_delta", { delta, usage })
+  yield event("message_stop", {})
+}
+
+const requireVersion = (headers: Readonly<Record<string, unknown>>): void => {
+  if (headers["anthropic-version"] === undefined) throw new ApiError(400, "anthropic-version: header is required")
+}
+
+const create: Route = {
+  name: "messages",
+  method: "POST",
+  path: "/v1/messages",
+  receive: async (exchange) => {
+    const parse = await readJson(exchange)
+    return () => {
+      const { account, request } = exchange
+      requireVersion(request.headers)
+      const body = parse()
+      const read = validate(account, body)
+      if (isRecord(body) && typeof body["max_tokens"] !== "number")
+        throw new ApiError(400, "max_tokens: Field required")
+      const message = build(account, read, exchange.now())
+      return read.stream
+        ? Answer.events((signal) => events(message, account.stream, signal))
+        : Answer.json(200, message)
+    }
+  }
+}
+
+const count: Route = {
+  name: "messages.count_tokens",
+  method: "POST",
+  path: "/v1/messages/count_tokens",
+  receive: async (exchange) => {
+    const parse = await readJson(exchange)
+    return () => {
+      requireVersion(exchange.request.headers)
+      const { files, texts } = validate(exchange.account, parse())
+      const total = texts.reduce((sum, part) => sum + tokens(part), 0)
+      return Answer.json(200, { input_tokens: files.reduce((sum, { bytes }) => sum + Math.ceil(bytes / 4), total) })
+    }
+  }
+}
+
+export const routes: ReadonlyArray<Route> = [create, count]
