@@ -1,13 +1,14 @@
 /** Calls that go to a deployment of a model as they are: embeddings, audio, images and the like. */
 import type { ModelRequest } from "./ModelRequest.ts"
+import type { ResponseReferences } from "./ResponseOperation.ts"
 import type { ServedAnswer } from "./ServedAnswer.ts"
 
 /** The body is JSON or a multipart form, as `contentType` says. */
-export interface Forward extends ModelRequest {
+export interface Forward extends ModelRequest, ResponseReferences {
   readonly _tag: "Forward"
   /** Relative to the account's base URL, such as `/embeddings`. */
   readonly path: string
-  /** With its question mark, or empty. */
+  /** As the client wrote it, without its question mark. */
   readonly query: string
   readonly contentType: string
 }

@@ -7,6 +7,7 @@
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { Deployment } from "./Account.ts"
 import type { BatchAnswers } from "./BatchOperation.ts"
 import type { AccountFailure, CallError } from "./CallError.ts"
@@ -120,8 +121,11 @@ export interface Hook {
         request: DeploymentRequest
       ) => Effect.Effect<DeploymentRequest, CallError | AccountFailure>)
     | undefined
-  /** After success: refuses the answer, or passes it on, changed or not, under its own tag. */
-  readonly postCall?: ((call: Call, answer: Answer) => Effect.Effect<Answer, CallError>) | undefined
+  /**
+   * After success: refuses the answer, or passes it on, changed or not, under its own tag. The scope lasts as long as
+   * the answer is used.
+   */
+  readonly postCall?: ((call: Call, answer: Answer) => Effect.Effect<Answer, CallError, Scope.Scope>) | undefined
   /** Learns of failures. Null: nothing to say. What it says of a `CallFailed` has no effect. */
   readonly onFailure?: ((call: Call, failure: Failure) => Effect.Effect<FailureAction | null>) | undefined
   /** Learns of what has become of files and jobs, after it has been recorded. */

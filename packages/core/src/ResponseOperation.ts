@@ -3,12 +3,23 @@ import type { NamesJob, ObjectAnswer } from "./JobOperation.ts"
 import type { FileReference, ModelRequest } from "./ModelRequest.ts"
 import type { RelayedAnswer, ServedAnswer } from "./ServedAnswer.ts"
 
-export interface CreateResponse extends ModelRequest {
-  readonly _tag: "CreateResponse"
+/** Something in a body that a provider keeps for everybody who has its account, such as a conversation. */
+export interface SharedReference {
+  readonly param: string
+  readonly what: "conversation" | "vector store"
+}
+
+/** What a body of the Responses API names beside files. */
+export interface ResponseReferences {
   /** `previous_response_id`, which the answer goes on from. */
   readonly previous: FileReference | null
   /** Containers that tools are to use again. */
   readonly containers: ReadonlyArray<FileReference>
+  readonly shared: ReadonlyArray<SharedReference>
+}
+
+export interface CreateResponse extends ModelRequest, ResponseReferences {
+  readonly _tag: "CreateResponse"
   /** Whether the provider keeps the response for later. */
   readonly store: boolean
   /** Whether the provider works on after the answer. */

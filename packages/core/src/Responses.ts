@@ -1,21 +1,109 @@
-/** Stored responses, as effects: what each operation promises, whoever calls and over whatever wire. */
+/**
+ * Responses that a provider keeps, as effects: what each operation promises, whoever calls and over whatever wire. They
+ * are asked for where they lie; what we keep is whose they are.
+ */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { ResponseAnswers, ResponseOperation } from "./ResponseOperation.ts"
-import type { CallError } from "./CallError.ts"
+import { responsePaths } from "./AnswerIds.ts"
+import * as AnswerTranslation from "./AnswerTranslation.ts"
+import { type CallError, ContentUnavailable, NotFound, ProviderRefused, RateLimited } from "./CallError.ts"
+import { refusal } from "./Failover.ts"
 import type { Call } from "./Hooks.ts"
+import type { Job } from "./Job.ts"
+import { Jobs } from "./Jobs.ts"
+import type { OutputFiles } from "./OutputFiles.ts"
+import type { ProviderCall, ResponseProtocol } from "./Provider.ts"
+import type { ProviderError } from "./ProviderError.ts"
+import type { ResponseAnswers, ResponseOperation } from "./ResponseOperation.ts"
+import type { Sha256 } from "./Sha256.ts"
+import type { UnifiedIds } from "./UnifiedId.ts"
+import { Upstream } from "./Upstream.ts"
+
+type Answer = ResponseAnswers[ResponseOperation["_tag"]]
 
 export class Responses extends Context.Service<
   Responses,
   {
-    readonly run: (
-      call: Call<ResponseOperation>
-    ) => Effect.Effect<ResponseAnswers[ResponseOperation["_tag"]], CallError, Scope.Scope>
+    readonly run: (call: Call<ResponseOperation>) => Effect.Effect<Answer, CallError, Scope.Scope>
   }
 >()("@omnifile/core/Responses") {}
 
-export const layer: Layer.Layer<Responses> = Layer.succeed(Responses, {
-  run: () => Effect.die(new Error("Responses is not built yet"))
+const make = Effect.gen(function* () {
+  const jobs = yield* Jobs
+  const translation = yield* AnswerTranslation.make
+  const upstream = yield* Upstream
+
+  /** Calls the account where the response lies. */
+  const send = Effect.fnUntraced(function* (
+    job: Job,
+    callOf: (protocol: ResponseProtocol, remoteId: string) => ProviderCall
+  ) {
+    const target = yield* jobs.target(job)
+    const { responses } = target.provider
+    if (responses === null || job.remoteId === null) {
+      const message = `The account ${job.account}, where this lies, has no responses.`
+      return yield* new ContentUnavailable({ id: job.id ?? "", message })
+    }
+    return yield* upstream.send(target, callOf(responses, job.remoteId))
+  })
+
+  const relayed = Effect.fnUntraced(function* (
+    job: Job,
+    callOf: (protocol: ResponseProtocol, remoteId: string) => ProviderCall
+  ) {
+    const response = yield* send(job, callOf).pipe(
+      Effect.catchTag("ProviderError", (error) => Effect.fail(failureOf(job, error)))
+    )
+    return yield* translation.translate(response, responsePaths, {
+      owner: job.owner,
+      account: job.account,
+      deployment: job.deployment,
+      modelName: job.modelName,
+      known: new Map([[job.remoteId ?? "", job.id ?? ""]]),
+      store: false
+    })
+  })
+
+  const remove = Effect.fnUntraced(function* (job: Job) {
+    yield* Effect.scoped(send(job, ({ remove }, id) => remove(id))).pipe(
+      Effect.catchTag("ProviderError", (error) => (error.absent ? Effect.void : Effect.fail(failureOf(job, error))))
+    )
+    yield* jobs.modify(job.key, () => null)
+    return { id: job.id ?? "", object: "response", deleted: true }
+  })
+
+  const run = Effect.fnUntraced(function* ({ operation, principal }: Call<ResponseOperation>) {
+    const job = yield* jobs.find(principal, "response", operation.id)
+    const { _tag } = operation
+    switch (_tag) {
+      case "RetrieveResponse":
+        return { _tag, response: yield* relayed(job, ({ retrieve }, id) => retrieve(id, operation.query)) }
+      case "ListInputItems":
+        return { _tag, response: yield* relayed(job, ({ inputItems }, id) => inputItems(id, operation.query)) }
+      case "CancelResponse":
+        return { _tag, response: yield* relayed(job, ({ cancel }, id) => cancel(id)) }
+      case "DeleteResponse":
+        return { _tag, object: yield* remove(job) }
+    }
+  })
+
+  return Responses.of({ run })
 })
+
+/** A provider's refusal or failure, in the client's terms. */
+const failureOf = (job: Job, error: ProviderError): CallError => {
+  if (error.absent) return new NotFound({ id: job.id ?? "", param: null, object: "Response" })
+  if (error.reason._tag === "Throttled") {
+    return new RateLimited({ message: "The provider asks to wait.", retryAfter: error.reason.retryAfter })
+  }
+  const failure = refusal(error)
+  if (failure._tag !== "ProviderRefused" || job.remoteId === null || job.id === null) return failure
+  return new ProviderRefused({ ...failure, message: failure.message.replaceAll(job.remoteId, job.id) })
+}
+
+export const layer: Layer.Layer<Responses, never, Jobs | OutputFiles | Sha256 | UnifiedIds | Upstream> = Layer.effect(
+  Responses,
+  make
+)

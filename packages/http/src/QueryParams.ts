@@ -2,10 +2,13 @@
 import { invalid, type InvalidRequest } from "@omnifile/core/CallError"
 import * as Effect from "effect/Effect"
 
-export const parse = (url: string): URLSearchParams => {
+/** The query of a URL as it was written, without its question mark. */
+export const textOf = (url: string): string => {
   const query = url.indexOf("?")
-  return new URLSearchParams(query < 0 ? "" : url.slice(query + 1))
+  return query < 0 ? "" : url.slice(query + 1)
 }
+
+export const parse = (url: string): URLSearchParams => new URLSearchParams(textOf(url))
 
 /** A whole number between two bounds. */
 export const integer = (

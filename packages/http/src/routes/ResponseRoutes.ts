@@ -1,4 +1,87 @@
-/** `/v1/responses`. No route is there yet. */
-import * as Layer from "effect/Layer"
+/** `/v1/responses`: https://platform.openai.com/docs/api-reference/responses, plain and streamed. */
+import { Pipeline } from "@omnifile/core/Pipeline"
+import * as ResponseRequest from "@omnifile/core/ResponseRequest"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Endpoint from "../Endpoint.ts"
+import * as IdempotencyKey from "../IdempotencyKey.ts"
+import * as JsonBody from "../JsonBody.ts"
+import { pathId } from "../PathId.ts"
+import * as ProviderResponse from "../ProviderResponse.ts"
+import * as QueryParams from "../QueryParams.ts"
+import { RequestBodies } from "../RequestBodies.ts"
+import { ServerSettings } from "../ServerSettings.ts"
 
-export const layer = Layer.empty
+export const layer = HttpRouter.use(
+  Effect.fnUntraced(function* (router) {
+    const bodies = yield* RequestBodies
+    const pipeline = yield* Pipeline
+    const { maxBodySize } = yield* ServerSettings
+    const { authenticated } = yield* Endpoint.make
+
+    yield* router.add(
+      "POST",
+      "/v1/responses",
+      authenticated(
+        Effect.fnUntraced(function* ({ headers, id, principal, request }) {
+          const key = yield* IdempotencyKey.of(headers)
+          const body = yield* JsonBody.read(request, headers, bodies, maxBodySize)
+          const operation = yield* Effect.fromResult(ResponseRequest.parse(body, key))
+          const answer = yield* pipeline.run({ id, principal, operation })
+          return ProviderResponse.passOn(answer.response)
+        })
+      )
+    )
+
+    yield* router.add(
+      "GET",
+      "/v1/responses/:id",
+      authenticated(
+        Effect.fnUntraced(function* ({ id, principal, request }) {
+          const query = QueryParams.textOf(request.url)
+          const operation = { _tag: "RetrieveResponse", id: yield* pathId, query } as const
+          const answer = yield* pipeline.run({ id, principal, operation })
+          return ProviderResponse.passOn(answer.response)
+        })
+      )
+    )
+
+    yield* router.add(
+      "GET",
+      "/v1/responses/:id/input_items",
+      authenticated(
+        Effect.fnUntraced(function* ({ id, principal, request }) {
+          const query = QueryParams.textOf(request.url)
+          const operation = { _tag: "ListInputItems", id: yield* pathId, query } as const
+          const answer = yield* pipeline.run({ id, principal, operation })
+          return ProviderResponse.passOn(answer.response)
+        })
+      )
+    )
+
+    yield* router.add(
+      "POST",
+      "/v1/responses/:id/cancel",
+      authenticated(
+        Effect.fnUntraced(function* ({ id, principal }) {
+          const operation = { _tag: "CancelResponse", id: yield* pathId } as const
+          const answer = yield* pipeline.run({ id, principal, operation })
+          return ProviderResponse.passOn(answer.response)
+        })
+      )
+    )
+
+    yield* router.add(
+      "DELETE",
+      "/v1/responses/:id",
+      authenticated(
+        Effect.fnUntraced(function* ({ id, principal }) {
+          const operation = { _tag: "DeleteResponse", id: yield* pathId } as const
+          const answer = yield* pipeline.run({ id, principal, operation })
+          return HttpServerResponse.jsonUnsafe(answer.object)
+        })
+      )
+    )
+  })
+)

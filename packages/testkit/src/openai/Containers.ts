@@ -38,9 +38,8 @@ export const createContainer = (account: Account): Container => {
 export const requireContainer = (account: Account, id: string, param: string | undefined): Container => {
   const container = containersOf(account).get(id)
   if (container !== undefined) return container
-  throw new ApiError(param === undefined ? 404 : 400, `Container with id '${id}' not found.`, {
-    ...(param === undefined ? {} : { param })
-  })
+  const message = `Container with id '${id}' not found.`
+  throw param === undefined ? new ApiError(404, message) : new ApiError(400, message, { param })
 }
 
 export const addFile = (container: Container, file: Omit<ContainerFile, "id" | "container">): ContainerFile => {
