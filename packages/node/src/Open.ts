@@ -9,6 +9,7 @@ import type { StorageError } from "@omnifile/core/StorageError"
 import { UnifiedIds } from "@omnifile/core/UnifiedId"
 import * as Api from "@omnifile/http/Api"
 import { ServerSettings } from "@omnifile/http/ServerSettings"
+import { anthropic } from "@omnifile/provider-anthropic/Anthropic"
 import { openai } from "@omnifile/provider-openai/OpenAI"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -23,7 +24,7 @@ import * as NodeSha256 from "./NodeSha256.ts"
 import * as UndiciTransport from "./UndiciTransport.ts"
 
 /** The protocol families that accounts can speak. */
-export const builtInProviders: ReadonlyArray<Provider> = [openai]
+export const builtInProviders: ReadonlyArray<Provider> = [openai, anthropic]
 
 export interface OpenOptions {
   readonly configuration: Configuration

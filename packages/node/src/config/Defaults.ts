@@ -3,7 +3,10 @@ import { resolve } from "node:path"
 import type { ServerSettings, StorageSettings } from "./Configuration.ts"
 
 /** By provider. An account of another provider has to have a `base_url`. */
-export const defaultBaseUrls: ReadonlyMap<string, string> = new Map([["openai", "https://api.openai.com/v1"]])
+export const defaultBaseUrls: ReadonlyMap<string, string> = new Map([
+  ["openai", "https://api.openai.com/v1"],
+  ["anthropic", "https://api.anthropic.com"]
+])
 
 export const server: ServerSettings = {
   host: "127.0.0.1",

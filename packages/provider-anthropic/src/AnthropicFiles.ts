@@ -1,0 +1,100 @@
+/**
+ * Anthropic's Files API. Its wire has two shapes, by whether a call carries the header of the beta; what differs is
+ * only how lists are paged, and both are understood.
+ */
+import * as MultipartBody from "@omnifile/core/MultipartBody"
+import type { FileProtocol, ProviderCall, RemoteFile } from "@omnifile/core/Provider"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+
+/** The version of the API that calls of our own are made in. */
+export const ownVersion = "2023-06-01"
+
+/** Servers from before files were generally available want it, and later ones still take it. */
+const headers = { "anthropic-version": ownVersion, "anthropic-beta": "files-api-2025-04-14" } as const
+
+const FileObject = Schema.Struct({
+  id: Schema.NonEmptyString,
+  filename: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  size_bytes: Schema.optionalKey(Schema.NullOr(Schema.Finite)),
+  created_at: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  expires_at: Schema.optionalKey(Schema.NullOr(Schema.String))
+})
+
+const FilePage = Schema.Struct({
+  data: Schema.Array(FileObject),
+  next_page: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  has_more: Schema.optionalKey(Schema.NullOr(Schema.Boolean)),
+  last_id: Schema.optionalKey(Schema.NullOr(Schema.String))
+})
+
+const decodeFileObject = Schema.decodeUnknownResult(FileObject)
+const decodeFilePage = Schema.decodeUnknownResult(FilePage)
+
+/** Milliseconds of a time as in RFC 3339. */
+const millis = (text: string | null | undefined): number | null => {
+  const time = text === null || text === undefined ? Number.NaN : Date.parse(text)
+  return Number.isNaN(time) ? null : time
+}
+
+const remoteFile = (file: typeof FileObject.Type): RemoteFile => ({
+  id: file.id,
+  filename: file.filename ?? null,
+  bytes: file.size_bytes ?? null,
+  createdAt: millis(file.created_at),
+  expiresAt: millis(file.expires_at),
+  state: "ready"
+})
+
+/** How to ask for the next page, or null at the end. */
+const nextOf = ({ data, has_more, last_id, next_page }: typeof FilePage.Type): string | null => {
+  if (typeof next_page === "string") return `page=${encodeURIComponent(next_page)}`
+  const last = last_id ?? data.at(-1)?.id
+  return has_more === true && last !== undefined ? `after_id=${encodeURIComponent(last)}` : null
+}
+
+const bodiless = (name: string, method: "GET" | "DELETE", path: string): ProviderCall => ({
+  name,
+  method,
+  path,
+  headers,
+  body: null,
+  idempotent: true
+})
+
+const pathOf = (id: string): string => `/v1/files/${encodeURIComponent(id)}`
+
+const longestExpiry = 7_776_000
+
+export const files: FileProtocol = {
+  maxBytes: 500_000_000,
+  create: (upload) => {
+    const fields: Array<readonly [string, string]> = []
+    if (upload.expiresAfter !== null) {
+      fields.push(["expires_in_seconds", String(Math.min(upload.expiresAfter, longestExpiry))])
+    }
+    const form = MultipartBody.encode(fields, { name: "file", ...upload }, upload.nonce)
+    return {
+      name: "files.create",
+      method: "POST",
+      path: "/v1/files",
+      headers: { ...headers, "content-type": form.contentType },
+      body: form.body,
+      idempotent: false
+    }
+  },
+  retrieve: (id) => bodiless("files.retrieve", "GET", pathOf(id)),
+  content: (id) => bodiless("files.content", "GET", `${pathOf(id)}/content`),
+  remove: (id) => bodiless("files.delete", "DELETE", pathOf(id)),
+  list: (cursor) => bodiless("files.list", "GET", `/v1/files?limit=1000${cursor === null ? "" : `&${cursor}`}`),
+  decodeFile: (body) =>
+    decodeFileObject(body).pipe(
+      Result.map(remoteFile),
+      Result.mapError(() => "no file object")
+    ),
+  decodePage: (body) =>
+    decodeFilePage(body).pipe(
+      Result.map((page) => ({ files: page.data.map(remoteFile), next: nextOf(page) })),
+      Result.mapError(() => "no list of file objects")
+    )
+}
