@@ -1,5 +1,12 @@
 /** Calls on OpenAI's wire that go on as they are. */
-import type { Provider } from "@omnifile/core/Provider"
+import type { ForwardedRequest, ProviderCall } from "@omnifile/core/Provider"
 
-/** Not built yet: accounts do not speak it. */
-export const forward: Provider["forward"] = null
+/** The path without its first slash names the call, such as `audio.speech`. */
+export const forward = ({ body, contentType, path, query }: ForwardedRequest): ProviderCall => ({
+  name: path.slice(1).replaceAll("/", "."),
+  method: "POST",
+  path: query === "" ? path : `${path}?${query}`,
+  headers: { "content-type": contentType },
+  body,
+  idempotent: false
+})
