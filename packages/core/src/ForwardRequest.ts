@@ -4,7 +4,7 @@
  */
 import * as Result from "effect/Result"
 import * as Bytes from "./Bytes.ts"
-import { invalid, type InvalidRequest } from "./CallError.ts"
+import { invalid, type InvalidRequest, UnsupportedMediaType } from "./CallError.ts"
 import * as FormScan from "./FormScan.ts"
 import type { Forward } from "./ForwardOperation.ts"
 import * as JsonScan from "./JsonScan.ts"
@@ -106,19 +106,35 @@ const readForm = (request: RequestReader.RequestReader, body: Bytes.InMemory, bo
   return Result.succeed(noReferences)
 }
 
+const isForm = (contentType: string): boolean => /^multipart\/form-data\b/i.test(contentType)
+const isJson = (contentType: string): boolean => /^application\/(?:[\w.+-]+\+)?json\b/i.test(contentType)
+
+const readAny = (
+  request: RequestReader.RequestReader,
+  path: string,
+  contentType: string,
+  body: Bytes.InMemory
+): Read => {
+  if (!isForm(contentType))
+    return path.startsWith("/responses/") ? readResponse(request, body) : readPlain(request, body)
+  const boundary = FormScan.boundaryOf(contentType)
+  return boundary === undefined
+    ? Result.fail(invalid("The multipart boundary is missing or malformed."))
+    : readForm(request, body, boundary)
+}
+
 /** Reads a body. Without a content type it is taken for JSON. */
 export const parse = (
   { defaultModel, path }: ForwardedPath,
   { body, contentType = "application/json", query }: Sent
-): Result.Result<Forward, InvalidRequest> => {
+): Result.Result<Forward, InvalidRequest | UnsupportedMediaType> => {
+  if (!isForm(contentType) && !isJson(contentType)) {
+    return Result.fail(
+      new UnsupportedMediaType({ message: "Send the body as application/json or multipart/form-data." })
+    )
+  }
   const request = new RequestReader.RequestReader()
-  const boundary = FormScan.boundaryOf(contentType)
-  const read =
-    boundary !== undefined
-      ? readForm(request, body, boundary)
-      : path.startsWith("/responses/")
-        ? readResponse(request, body)
-        : readPlain(request, body)
+  const read = readAny(request, path, contentType, body)
   if (Result.isFailure(read)) return Result.fail(read.failure)
   request.model ??= defaultModel
   return Result.map(request.finish(body, new Map()), (model) => ({

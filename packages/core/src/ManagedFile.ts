@@ -38,6 +38,9 @@ export type ReplicaState = (typeof replicaStates)[number]
 /** The variant that holds the client's own bytes. */
 export const originalVariant = "original"
 
+/** The variant of a copy in a container of tools: the same bytes, but no call can name it. */
+export const containerVariant = "container"
+
 const Millis = Schema.Int
 
 const none = Effect.succeed(null)

@@ -44,6 +44,15 @@ interface NamedFile {
 const namedFiles = (operation: RoutedOperation): ReadonlyArray<NamedFile> =>
   operation._tag === "CreateBatch" ? [operation.inputFile] : operation.files
 
+/** Whether the call is of no use without a copy of the file: what an earlier answer said can stay as it is. */
+const isNeeded = (operation: RoutedOperation, id: string): boolean =>
+  namedFiles(operation).some((named) => named.id === id && named.required !== false)
+
+const neededFiles = ({ files, operation }: RoutedCall): ReadonlyArray<ManagedFile> => {
+  const optional = namedFiles(operation).some(({ required }) => required === false)
+  return optional ? [...files].filter(([id]) => isNeeded(operation, id)).map(([, file]) => file) : [...files.values()]
+}
+
 const firstAttempt: Attempt = { copies: new Map(), rows: new Map() }
 
 export const make = Effect.gen(function* () {
@@ -91,7 +100,7 @@ export const make = Effect.gen(function* () {
 
   const filter = Effect.fnUntraced(function* (call: RoutedCall, candidates: ReadonlyArray<Candidate>) {
     const now = yield* Clock.currentTimeMillis
-    const files = [...call.files.values()]
+    const files = neededFiles(call)
     const able = candidates.flatMap((candidate) => {
       const missing = files.filter((file) => !holds(call, file, candidate.deployment, now))
       if (missing.length === 0) return [candidate]
@@ -139,7 +148,7 @@ export const make = Effect.gen(function* () {
       const file = rows.get(id) ?? atStart
       const replica = findReplica(file, account)
       if (replica !== undefined && isLive(replica, now)) copies.set(id, replica)
-      else missing.push([id, file])
+      else if (isNeeded(call.operation, id)) missing.push([id, file])
     }
     if (missing.length > 0) {
       const made = yield* Effect.forEach(

@@ -13,7 +13,7 @@ import type { Bytes } from "./Bytes.ts"
 import { ContentUnavailable } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
 import * as ContentType from "./ContentType.ts"
-import { isLive, ManagedFile, originalVariant, type Purpose, Replica, update } from "./ManagedFile.ts"
+import { containerVariant, isLive, ManagedFile, originalVariant, type Purpose, Replica, update } from "./ManagedFile.ts"
 import type { RemoteFile } from "./Provider.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import { Registry } from "./Registry.ts"
@@ -106,7 +106,7 @@ const make = Effect.gen(function* () {
     const expiresAt = output.expiresAt ?? remote.expiresAt
     const replica = new Replica({
       account,
-      variant: originalVariant,
+      variant: container === null ? originalVariant : containerVariant,
       state: "ready",
       remoteId,
       container,
@@ -154,7 +154,7 @@ const make = Effect.gen(function* () {
   const pull: OutputFiles["Service"]["pull"] = Effect.fn("OutputFiles.pull")(function* (file) {
     if (file.kept) return file
     const now = yield* Clock.currentTimeMillis
-    const replica = file.replicas.find((candidate) => candidate.variant === originalVariant && isLive(candidate, now))
+    const replica = file.replicas.find((candidate) => isWhole(candidate) && isLive(candidate, now))
     if (replica === undefined) return yield* gone(file.id ?? "", "No provider copy of the file is left.")
     const stored = yield* Effect.scoped(
       Effect.gen(function* () {
@@ -208,9 +208,12 @@ const inspected = async function* (source: Bytes, look: (chunk: Uint8Array) => v
   }
 }
 
+/** Whether the copy has the file's own bytes. */
+const isWhole = ({ variant }: Replica): boolean => variant === originalVariant || variant === containerVariant
+
 /** Whether a file's content can be had from a provider, though we do not keep it. */
 export const canPull = (file: ManagedFile, now: number): boolean =>
-  file.replicas.some((replica) => replica.variant === originalVariant && isLive(replica, now))
+  file.replicas.some((replica) => isWhole(replica) && isLive(replica, now))
 
 export const layer: Layer.Layer<OutputFiles, never, BlobStore | Catalog | Registry | Sha256 | UnifiedIds | Upstream> =
   Layer.effect(OutputFiles, make)

@@ -10,7 +10,7 @@ beforeAll(async () => {
 })
 afterAll(() => world.close())
 
-type Input = NonNullable<OpenAI.Responses.ResponseCreateParams["input"]>
+type Input = OpenAI.Responses.ResponseInput
 
 const ask = (text: string, ...files: ReadonlyArray<string>): Input => [
   {
@@ -38,6 +38,16 @@ const sent = (prompt: string): Promise<JournalEntry> =>
 const assertUnified = (text: string): void => {
   const raw = world.openai.journal.flatMap(({ body }) => body?.match(/"(?:file-|resp_|cntr_)\w{24}"/g) ?? [])
   for (const id of raw) assert.notInclude(text, id)
+}
+
+/** The content has been fetched from its container: until then it has no ranges. */
+const fetched = async (id: string): Promise<void> => {
+  for (let looks = 0; looks < 200; looks++) {
+    const answer = await world.alice.call(`/v1/files/${id}/content`)
+    await answer.arrayBuffer()
+    if (answer.headers.get("accept-ranges") === "bytes") return
+  }
+  assert.fail("the content was never fetched")
 }
 
 const annotationsOf = (response: OpenAI.Responses.Response) =>
@@ -101,6 +111,14 @@ describe("create", () => {
     const file = await alice.openai.files.retrieve(annotation.file_id)
     assert.deepInclude(file, { filename: "result.csv", purpose: "assistants_output" })
     assert.strictEqual((await failureOf(bob.openai.files.retrieve(annotation.file_id))).status, 404)
+
+    const made = annotation.file_id
+    await fetched(made)
+    const named = await alice.openai.responses.create({ model: "model-beta", input: ask("and this?", made) })
+    assert.include(named.output_text, "File 1: result.csv, 21 bytes")
+    const history = [...response.output, ...ask("so?")] as Input
+    const elsewhere = await alice.openai.responses.create({ model: "model-alpha", input: history })
+    assert.include(elsewhere.output_text, "Answer from alpha")
 
     const code = { type: "code_interpreter" as const, container: annotation.container_id }
     const more = { model: "model-beta", input: "compute again", tools: [code] }

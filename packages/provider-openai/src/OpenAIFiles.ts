@@ -1,4 +1,5 @@
 /** OpenAI's Files API: https://platform.openai.com/docs/api-reference/files */
+import { type InputPurpose, inputPurposes, type Purpose } from "@omnifile/core/ManagedFile"
 import * as MultipartBody from "@omnifile/core/MultipartBody"
 import type { FileProtocol, RemoteFile } from "@omnifile/core/Provider"
 import * as Result from "effect/Result"
@@ -46,6 +47,10 @@ const remoteFile = (file: typeof FileObject.Type): RemoteFile => ({
   state: stateOf(file.status)
 })
 
+/** What a provider has made cannot be uploaded as such: elsewhere it is a file like those of a user. */
+const acceptedPurpose = (purpose: Purpose): InputPurpose =>
+  inputPurposes.find((accepted) => accepted === purpose) ?? "user_data"
+
 /** What a vendor may do otherwise than OpenAI. */
 export interface Options {
   /** The most bytes that a file may have, or null for no known limit. */
@@ -57,7 +62,7 @@ export interface Options {
 export const make = ({ expiresAfter, maxBytes }: Options): FileProtocol => ({
   maxBytes,
   create: (upload) => {
-    const fields: Array<readonly [string, string]> = [["purpose", upload.purpose]]
+    const fields: Array<readonly [string, string]> = [["purpose", acceptedPurpose(upload.purpose)]]
     if (expiresAfter && upload.expiresAfter !== null) {
       fields.push(["expires_after[anchor]", "created_at"], ["expires_after[seconds]", String(upload.expiresAfter)])
     }

@@ -29,8 +29,8 @@ export interface World {
 
 const keys = { alice: "sk-of-alice", bob: "sk-of-bob" } as const
 
-const deployment = (id: string, account: string, modelName: string): Deployment =>
-  new Deployment({ id, account, modelName, model: `provider-${account}`, weight: 1 })
+const deployment = (id: string, account: string, modelName: string, model = `provider-${account}`): Deployment =>
+  new Deployment({ id, account, modelName, model, weight: 1 })
 
 export const make = async (files: Partial<FileSettings> = {}): Promise<World> => {
   const openai = await OpenAIEmulator.start({
@@ -71,6 +71,7 @@ export const make = async (files: Partial<FileSettings> = {}): Promise<World> =>
         deployment("on-ticker", "ticker", "model-ticker"),
         deployment("shared-alpha", "alpha", "shared"),
         deployment("shared-beta", "beta", "shared"),
+        deployment("moderation", "alpha", "omni-moderation-latest", "omni-moderation-latest"),
         deployment("on-claude", "claude", "model-claude"),
         deployment("on-endless", "endless", "model-endless")
       ],
