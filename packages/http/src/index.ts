@@ -1,4 +1,5 @@
 /** Every module under its own name. Import single modules (`@omnifile/http/Name`) where start-up time matters. */
+export * as AnthropicErrors from "./AnthropicErrors.ts"
 export * as Api from "./Api.ts"
 export * as ApiError from "./ApiError.ts"
 export * as ContentDisposition from "./ContentDisposition.ts"

@@ -1,2 +1,3 @@
 /** Emulated providers. The conformance suites are modules of their own, because they need vitest. */
+export * as AnthropicEmulator from "./AnthropicEmulator.ts"
 export * as OpenAIEmulator from "./OpenAIEmulator.ts"

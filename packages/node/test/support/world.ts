@@ -8,7 +8,7 @@ import * as Redacted from "effect/Redacted"
 import OpenAI, { toFile } from "openai"
 import * as Open from "../../src/Open.ts"
 
-export interface User {
+interface User {
   readonly key: string
   readonly openai: OpenAI
   /** Any request with the user's key. */
