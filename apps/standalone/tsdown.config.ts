@@ -1,5 +1,8 @@
-import license from "rollup-plugin-license"
+import plugin from "rollup-plugin-license"
 import { defineConfig } from "tsdown"
+
+// The package declares a default export, but is the function itself.
+const license = plugin as unknown as typeof plugin.default
 
 /** One file with all that it needs: it starts in half the time that loading the modules one by one takes. */
 export default defineConfig({
