@@ -100,6 +100,34 @@ export const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
   return whole
 }
 
+/**
+ * The same content, of which `look` sees every chunk first and may throw. Not a generator, which would keep who
+ * ends the iteration waiting for a source that does not say anything.
+ */
+export const inspected = (source: Bytes, look: (chunk: Uint8Array) => void): Bytes => ({
+  [Symbol.asyncIterator]: () => {
+    const iterator = source[Symbol.asyncIterator]()
+    const end = async (): Promise<IteratorResult<Uint8Array>> => {
+      await iterator.return?.()
+      return { done: true, value: undefined }
+    }
+    return {
+      next: async () => {
+        const next = await iterator.next()
+        if (next.done === true) return next
+        try {
+          look(next.value)
+        } catch (cause) {
+          await end()
+          throw cause
+        }
+        return next
+      },
+      return: end
+    }
+  }
+})
+
 /** The whole content in memory. The promise is rejected with what the source throws. */
 export const collect = async (bytes: Bytes): Promise<Uint8Array> => {
   const chunks: Array<Uint8Array> = []

@@ -20,7 +20,7 @@ import { Registry } from "./Registry.ts"
 import { Removal } from "./Removal.ts"
 import { Settings } from "./Settings.ts"
 import { Sha256 } from "./Sha256.ts"
-import type { StorageError } from "./StorageError.ts"
+import { StorageError } from "./StorageError.ts"
 import * as Uuid from "./Uuid.ts"
 
 /** Content that is stored and belongs to no file yet. */
@@ -41,44 +41,22 @@ export class Intake extends Context.Service<
   {
     /**
      * Stores content for a file to be made of. If none is by the time that the scope closes, the content is
-     * discarded. `TooLarge` as soon as the limit is passed; `InvalidRequest` when the source breaks off.
+     * discarded. `TooLarge` as soon as the limit is passed (in bytes; that of the settings, unless another is given);
+     * `InvalidRequest` when the source breaks off.
      */
-    readonly receive: (principal: Principal, bytes: Bytes.Bytes) => Effect.Effect<Received, CallError, Scope.Scope>
+    readonly receive: (
+      principal: Principal,
+      bytes: Bytes.Bytes,
+      limit?: number
+    ) => Effect.Effect<Received, CallError, Scope.Scope>
   }
 >()("@omnifile/core/Intake") {}
 
-const sourceError = (cause: unknown): InvalidRequest | TooLarge =>
-  cause instanceof TooLarge || cause instanceof InvalidRequest
+/** Content may come from the client, or from what is stored already. */
+const sourceError = (cause: unknown): InvalidRequest | TooLarge | StorageError =>
+  cause instanceof TooLarge || cause instanceof InvalidRequest || cause instanceof StorageError
     ? cause
     : new InvalidRequest({ message: "The upload broke off before the end of the file.", param: "file", code: null })
-
-/**
- * The same content, of which `look` sees every chunk first and may throw. Not a generator, which would keep who
- * ends the iteration waiting for a source that does not say anything.
- */
-const inspected = (source: Bytes.Bytes, look: (chunk: Uint8Array) => void): Bytes.Bytes => ({
-  [Symbol.asyncIterator]: () => {
-    const iterator = source[Symbol.asyncIterator]()
-    const end = async (): Promise<IteratorResult<Uint8Array>> => {
-      await iterator.return?.()
-      return { done: true, value: undefined }
-    }
-    return {
-      next: async () => {
-        const next = await iterator.next()
-        if (next.done === true) return next
-        try {
-          look(next.value)
-        } catch (cause) {
-          await end()
-          throw cause
-        }
-        return next
-      },
-      return: end
-    }
-  }
-})
 
 const make = Effect.gen(function* () {
   const blobs = yield* BlobStore
@@ -113,7 +91,7 @@ const make = Effect.gen(function* () {
     })
 
   return Intake.of({
-    receive: Effect.fn("Intake.receive")(function* (principal, source) {
+    receive: Effect.fn("Intake.receive")(function* (principal, source, limit = maxFileSize) {
       const key = yield* Uuid.make
       const now = yield* Clock.currentTimeMillis
       // Released last: whatever the discarding could not do is for maintenance from then on.
@@ -125,10 +103,10 @@ const make = Effect.gen(function* () {
       const heads: Array<Uint8Array> = []
       let headBytes = 0
       let bytes = 0
-      const measured = inspected(source, (chunk) => {
+      const measured = Bytes.inspected(source, (chunk) => {
         bytes += chunk.byteLength
-        if (bytes > maxFileSize) {
-          throw new TooLarge({ message: `The file is larger than ${maxFileSize} bytes.`, param: "file" })
+        if (bytes > limit) {
+          throw new TooLarge({ message: `The file is larger than ${limit} bytes.`, param: "file" })
         }
         hasher.update(chunk)
         if (headBytes < headLength) {

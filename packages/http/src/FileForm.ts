@@ -80,17 +80,17 @@ export const parse: (fields: Fields) => Effect.Effect<FileFields, InvalidRequest
 
 const longestName = 1_024
 
-/** The name without any path before it. What could end a header, or a C string, is refused. */
-export const parseFilename = (given: string): Effect.Effect<string, InvalidRequest> => {
+/** The name without any path before it. What could end a header, or a C string, is refused, naming `param`. */
+export const parseFilename = (given: string, param = "file"): Effect.Effect<string, InvalidRequest> => {
   const name = given.split(/[/\\]/).at(-1) ?? ""
   if (name === "" || name === "." || name === "..") {
-    return Effect.fail(invalid("The part `file` has no usable file name.", "file"))
+    return Effect.fail(invalid(`\`${param}\` has no usable file name.`, param))
   }
   // oxlint-disable-next-line no-control-regex -- control characters are what is refused
   if (/[\u0000-\u001f\u007f]/.test(name)) {
-    return Effect.fail(invalid("The name of the file has control characters in it.", "file"))
+    return Effect.fail(invalid("The name of the file has control characters in it.", param))
   }
   return name.length > longestName
-    ? Effect.fail(invalid(`The name of the file is longer than ${longestName} characters.`, "file"))
+    ? Effect.fail(invalid(`The name of the file is longer than ${longestName} characters.`, param))
     : Effect.succeed(name.toWellFormed())
 }
