@@ -25,6 +25,7 @@ import { Registry } from "./Registry.ts"
 import { backoff, Removal } from "./Removal.ts"
 import { Settings } from "./Settings.ts"
 import { StorageError, Unavailable } from "./StorageError.ts"
+import * as TargetModels from "./TargetModels.ts"
 import { UnifiedIds } from "./UnifiedId.ts"
 
 export class FileCreation extends Context.Service<
@@ -58,12 +59,6 @@ const make = Effect.gen(function* () {
   const removal = yield* Removal
   const settings = yield* Settings
   const upload = yield* CopyUpload
-
-  const checkModels = (principal: Principal, models: ReadonlyArray<string>) => {
-    const unknown = models.filter((model) => catalog.deployments(model, principal).length === 0)
-    const message = `There is no model of this name that the key may use: ${unknown.join(", ")}.`
-    return unknown.length === 0 ? Effect.void : Effect.fail(invalid(message, "target_model_names", "model_not_found"))
-  }
 
   /** Without targets copies are made on demand, from our own; if we keep none, they are made now. */
   const accountsFor = (principal: Principal, models: ReadonlyArray<string>): ReadonlyArray<string> => {
@@ -195,7 +190,7 @@ const make = Effect.gen(function* () {
 
   return FileCreation.of({
     create: Effect.fn("FileCreation.create")(function* (principal, operation) {
-      yield* checkModels(principal, operation.models)
+      yield* TargetModels.check(catalog, principal, operation.models)
       const { key } = operation.content
       const accounts = accountsFor(principal, operation.models)
       return yield* Effect.gen(function* () {

@@ -1,6 +1,7 @@
 /** The Uploads API as operations: https://platform.openai.com/docs/api-reference/uploads */
-import type { NamesJob, ObjectAnswer } from "./JobOperation.ts"
-import type { InputPurpose } from "./ManagedFile.ts"
+import type { NamesJob } from "./JobOperation.ts"
+import type { InputPurpose, ManagedFile } from "./ManagedFile.ts"
+import type { Status, UploadPart, UploadSession } from "./UploadSession.ts"
 
 export interface CreateUpload {
   readonly _tag: "CreateUpload"
@@ -42,9 +43,17 @@ export interface CancelUpload extends NamesJob {
 
 export type UploadOperation = CreateUpload | AddUploadPart | CompleteUpload | CancelUpload
 
+/** An upload as it is now. */
+export interface Upload {
+  readonly session: UploadSession
+  readonly status: Status
+  /** The file that was made of a completed upload, as long as it is there. */
+  readonly file: ManagedFile | null
+}
+
 export interface UploadAnswers {
-  readonly CreateUpload: ObjectAnswer<"CreateUpload">
-  readonly AddUploadPart: ObjectAnswer<"AddUploadPart">
-  readonly CompleteUpload: ObjectAnswer<"CompleteUpload">
-  readonly CancelUpload: ObjectAnswer<"CancelUpload">
+  readonly CreateUpload: { readonly _tag: "CreateUpload"; readonly upload: Upload }
+  readonly AddUploadPart: { readonly _tag: "AddUploadPart"; readonly part: UploadPart }
+  readonly CompleteUpload: { readonly _tag: "CompleteUpload"; readonly upload: Upload }
+  readonly CancelUpload: { readonly _tag: "CancelUpload"; readonly upload: Upload }
 }

@@ -20,6 +20,7 @@ import * as SecretFile from "./config/SecretFile.ts"
 import * as Gateway from "./Gateway.ts"
 import * as Logging from "./Logging.ts"
 import * as NodeBodies from "./NodeBodies.ts"
+import * as NodeMd5 from "./NodeMd5.ts"
 import * as NodeSha256 from "./NodeSha256.ts"
 import * as UndiciTransport from "./UndiciTransport.ts"
 
@@ -58,7 +59,7 @@ export const layer = ({ configuration, hooks, providers = [], storage }: OpenOpt
   return Api.layer.pipe(
     Layer.provide(core),
     Layer.provide(Layer.mergeAll(Authenticator.layer(keys), NodeBodies.layer, UndiciTransport.layer)),
-    Layer.provide(Layer.mergeAll(storage ?? Backends.layer(configuration), NodeSha256.layer)),
+    Layer.provide(Layer.mergeAll(storage ?? Backends.layer(configuration), NodeMd5.layer, NodeSha256.layer)),
     Layer.provide(Layer.unwrap(Effect.map(secrets(configuration), UnifiedIds.layerSealed))),
     Layer.provide(Layer.succeed(ServerSettings, { maxBodySize: server.maxBodySize }))
   )

@@ -1,4 +1,84 @@
-/** `/v1/uploads`. No route is there yet. */
-import * as Layer from "effect/Layer"
+/** `/v1/uploads`: https://platform.openai.com/docs/api-reference/uploads */
+import { invalid } from "@omnifile/core/CallError"
+import { Pipeline } from "@omnifile/core/Pipeline"
+import { Uploads } from "@omnifile/core/Uploads"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Endpoint from "../Endpoint.ts"
+import * as IdempotencyKey from "../IdempotencyKey.ts"
+import * as JsonBody from "../JsonBody.ts"
+import { pathId } from "../PathId.ts"
+import { type FormLimits, RequestBodies } from "../RequestBodies.ts"
+import { ServerSettings } from "../ServerSettings.ts"
+import * as UploadBody from "../UploadBody.ts"
+import * as UploadObject from "../UploadObject.ts"
 
-export const layer = Layer.empty
+const partLimits: FormLimits = { fields: 10, fieldNameBytes: 200, fieldBytes: 64 * 1024, fileField: "data" }
+
+export const layer = HttpRouter.use(
+  Effect.fnUntraced(function* (router) {
+    const bodies = yield* RequestBodies
+    const uploads = yield* Uploads
+    const pipeline = yield* Pipeline
+    const { maxBodySize } = yield* ServerSettings
+    const { authenticated } = yield* Endpoint.make
+
+    const json = ({ headers, request }: Endpoint.Authenticated) =>
+      Effect.flatMap(JsonBody.read(request, headers, bodies, maxBodySize), JsonBody.object)
+
+    yield* router.add(
+      "POST",
+      "/v1/uploads",
+      authenticated(
+        Effect.fnUntraced(function* (call) {
+          const { headers, id, principal } = call
+          const key = yield* IdempotencyKey.of(headers)
+          const operation = yield* UploadBody.parseCreate(yield* json(call), key)
+          const { upload } = yield* pipeline.run({ id, principal, operation })
+          return HttpServerResponse.jsonUnsafe(UploadObject.uploadObject(upload))
+        })
+      )
+    )
+
+    yield* router.add(
+      "POST",
+      "/v1/uploads/:id/parts",
+      authenticated(
+        Effect.fnUntraced(function* ({ id, principal, request }) {
+          const upload = yield* pathId
+          const form = yield* bodies.form(request, partLimits, ({ bytes }) => uploads.receive(principal, upload, bytes))
+          if (form.file === null) return yield* invalid("Missing required parameter: 'data'.", "data")
+          const operation = { _tag: "AddUploadPart", id: upload, part: form.file.result } as const
+          const { part } = yield* pipeline.run({ id, principal, operation })
+          return HttpServerResponse.jsonUnsafe(UploadObject.partObject(part, upload))
+        })
+      )
+    )
+
+    yield* router.add(
+      "POST",
+      "/v1/uploads/:id/complete",
+      authenticated(
+        Effect.fnUntraced(function* (call) {
+          const { id, principal } = call
+          const operation = yield* UploadBody.parseComplete(yield* json(call), yield* pathId)
+          const { upload } = yield* pipeline.run({ id, principal, operation })
+          return HttpServerResponse.jsonUnsafe(UploadObject.uploadObject(upload))
+        })
+      )
+    )
+
+    yield* router.add(
+      "POST",
+      "/v1/uploads/:id/cancel",
+      authenticated(
+        Effect.fnUntraced(function* ({ id, principal }) {
+          const operation = { _tag: "CancelUpload", id: yield* pathId } as const
+          const { upload } = yield* pipeline.run({ id, principal, operation })
+          return HttpServerResponse.jsonUnsafe(UploadObject.uploadObject(upload))
+        })
+      )
+    )
+  })
+)
