@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { Unauthenticated } from "./CallError.ts"
+import type { Allowance } from "./Limits.ts"
 import { Principal } from "./Principal.ts"
 import * as Sha256 from "./Sha256.ts"
 
@@ -14,6 +15,8 @@ export interface ApiKey {
   readonly user: string | null
   readonly team: string | null
   readonly models: ReadonlyArray<string>
+  /** In the place of what holds for every key. */
+  readonly limits?: Allowance | undefined
 }
 
 export class Authenticator extends Context.Service<

@@ -40,7 +40,7 @@ export type Amounts = { readonly [K in Kind]?: number | undefined }
 export interface Configuration {
   /** For keys that have no allowance of their own. */
   readonly everyKey: Allowance
-  readonly keys: ReadonlyArray<Pick<ApiKey, "key"> & { readonly limits?: Allowance | null | undefined }>
+  readonly keys: ReadonlyArray<Pick<ApiKey, "key" | "limits">>
   /** For all keys of a team together, by the name of the team. */
   readonly teams: ReadonlyMap<string, Allowance>
   /** Where it is counted: one that is shared makes the limits those of all instances together. */
@@ -104,7 +104,7 @@ const make = ({ everyKey, keys, teams }: Configuration) =>
     const sha256 = yield* Sha256
     const own = new Map<string, Allowance>()
     for (const { key, limits } of keys) {
-      if (limits !== null && limits !== undefined) own.set(hexOfText(sha256, Redacted.value(key)), limits)
+      if (limits !== undefined) own.set(hexOfText(sha256, Redacted.value(key)), limits)
     }
 
     const find = ({ keyHash, team }: Principal): ReadonlyArray<Bucket> => [

@@ -16,6 +16,8 @@ export interface FileSettings {
   readonly keepContent: boolean
   /** Bytes. */
   readonly maxFileSize: number
+  /** Of a file that comes in parts, in bytes. */
+  readonly maxUploadSize: number
   /** How long the result of a create under an `Idempotency-Key` is kept, in milliseconds. */
   readonly idempotencyTtl: number
   /** How long a deleted file is remembered, so that a cursor that names it still works, in milliseconds. */
@@ -64,6 +66,7 @@ export const defaults: FileSettings = {
   allowProviderIds: false,
   keepContent: true,
   maxFileSize: 512_000_000,
+  maxUploadSize: 8_589_934_592,
   idempotencyTtl: day,
   tombstoneTtl: day,
   instanceTtl: 6_000,

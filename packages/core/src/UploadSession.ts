@@ -18,9 +18,6 @@ import { inputPurposes } from "./ManagedFile.ts"
 import type { IndexEntry } from "./RegistryBackend.ts"
 import { instant } from "./RegistryIndexes.ts"
 
-/** The most bytes of an upload. */
-export const maxBytes = 8_589_934_592
-
 /** The most bytes of a part. */
 export const maxPartBytes = 67_108_864
 

@@ -5,8 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Access from "./Access.ts"
-import type { CallError } from "./CallError.ts"
-import { Conflicting } from "./CallError.ts"
+import { type CallError, Conflicting, invalid } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
 import type { Call } from "./Hooks.ts"
 import { type Holder, Idempotency } from "./Idempotency.ts"
@@ -14,6 +13,7 @@ import { isVisible } from "./ManagedFile.ts"
 import type { Principal } from "./Principal.ts"
 import { Registry } from "./Registry.ts"
 import { idempotencyChange } from "./RegistryRecords.ts"
+import { Settings } from "./Settings.ts"
 import { isConflict, type StorageError } from "./StorageError.ts"
 import * as TargetModels from "./TargetModels.ts"
 import { UnifiedIds } from "./UnifiedId.ts"
@@ -58,6 +58,7 @@ const make = Effect.gen(function* () {
   const parts = yield* UploadParts.UploadParts
   const registry = yield* Registry
   const rows = yield* UploadRows.UploadRows
+  const { maxUploadSize } = yield* Settings
 
   const view = Effect.fnUntraced(function* (session: UploadSession.UploadSession) {
     const now = yield* Clock.currentTimeMillis
@@ -101,6 +102,9 @@ const make = Effect.gen(function* () {
 
   const create = Effect.fn("Uploads.create")(function* (principal: Principal, operation: CreateUpload) {
     yield* TargetModels.check(catalog, principal, operation.models)
+    if (operation.bytes > maxUploadSize) {
+      return yield* invalid(`An upload has at most ${maxUploadSize} bytes.`, "bytes", "too_large")
+    }
     const key = yield* Uuid.make
     const now = yield* Clock.currentTimeMillis
     const expiresAt = now + UploadSession.lifetime

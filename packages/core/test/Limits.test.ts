@@ -100,7 +100,7 @@ describe("Limits", () => {
 
   it.effect("a key's own allowance stands in the place of everyone's", () =>
     Effect.gen(function* () {
-      const configured = keys.map((key, index) => ({ ...key, limits: index === 0 ? { files: 1 } : null }))
+      const configured = keys.map((key, index) => ({ ...key, limits: index === 0 ? { files: 1 } : undefined }))
       const { one, take, three } = yield* world({ everyKey: { requests: 1, files: 5 }, keys: configured })
       yield* take(one, { requests: 1 })
       yield* take(one, { requests: 1, files: 1 })

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/testing/TestClock"
+import * as fc from "fast-check"
 import { createHash } from "node:crypto"
 import type * as Bytes from "../src/Bytes.ts"
 import type { CallError } from "../src/CallError.ts"
@@ -59,7 +61,11 @@ describe("Uploads", () => {
       // The same request has the same answer; another one has none.
       const again = yield* uploads.complete(instance, id, parts, md5("hello world"))
       assert.strictEqual(again.file?.id, file.id)
-      assert.strictEqual((yield* Effect.flip(uploads.complete(instance, id, [unused])))._tag, "InvalidRequest")
+      for (const other of [[unused], parts.slice(1), [...parts].reverse()]) {
+        const error = yield* Effect.flip(uploads.complete(instance, id, other, md5("hello world")))
+        assert.strictEqual(error._tag, "InvalidRequest")
+      }
+      assert.strictEqual((yield* Effect.flip(uploads.complete(instance, id, parts)))._tag, "InvalidRequest")
       assert.strictEqual((yield* Effect.flip(uploads.cancel(instance, id)))._tag, "InvalidRequest")
       assert.strictEqual((yield* Effect.flip(uploads.add(instance, id, "late")))._tag, "InvalidRequest")
       yield* World.quiesce
@@ -283,4 +289,116 @@ describe("Uploads", () => {
       assert.deepStrictEqual(problems(world), [])
     })
   )
+
+  it.effect("begins one upload under one Idempotency-Key, as long as it is of use", () =>
+    Effect.gen(function* () {
+      const { instance, world } = yield* started()
+      const second = yield* world.start()
+      const key = { idempotencyKey: "key" }
+      const begun = yield* Effect.all(
+        [instance, second, instance].map((who) => uploads.begin(who, 4, key)),
+        { concurrency: "unbounded" }
+      )
+      assert.strictEqual(new Set(begun.map(({ session }) => session.id)).size, 1)
+      const id = begun[0]?.session.id ?? ""
+      assert.strictEqual((yield* Effect.flip(uploads.begin(instance, 5, key)))._tag, "Conflicting")
+      assert.strictEqual(
+        (yield* Effect.flip(uploads.begin(second, 4, { ...key, purpose: "batch" })))._tag,
+        "Conflicting"
+      )
+      assert.notStrictEqual((yield* uploads.begin(instance, 4, key, bob)).session.id, id)
+      assert.strictEqual(world.storage.count("uploads"), 2)
+      const part = yield* uploads.add(instance, id, "abcd")
+      const { file } = yield* uploads.complete(instance, id, [part])
+      const replayed = yield* uploads.begin(second, 4, key)
+      assert.deepStrictEqual([replayed.session.id, replayed.status, replayed.file?.id], [id, "completed", file?.id])
+      yield* instance.remove(file?.id ?? "")
+      const anew = yield* uploads.begin(second, 4, key)
+      assert.notStrictEqual(anew.session.id, id)
+      yield* uploads.cancel(second, anew.session.id)
+      assert.notStrictEqual((yield* uploads.begin(second, 5, key)).session.id, anew.session.id)
+    })
+  )
+
+  const steps = fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.record({ _tag: fc.constant("add" as const), content: fc.constantFrom("a", "bb", "cc") })
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        _tag: fc.constant("complete" as const),
+        picks: fc.array(fc.nat(3), { minLength: 1, maxLength: 4 }),
+        md5: fc.constantFrom("none", "right", "wrong")
+      })
+    },
+    fc.record({ _tag: fc.constant("cancel" as const) }),
+    fc.record({ _tag: fc.constant("wait" as const), millis: fc.constantFrom(1_000, lifetime) })
+  )
+
+  /** The same history, played and reckoned. */
+  const play = Effect.fnUntraced(function* (
+    history: ReadonlyArray<typeof steps extends fc.Arbitrary<infer S> ? S : never>
+  ) {
+    const { instance, world } = yield* started({ settings: World.unhurried })
+    const { session } = yield* uploads.begin(instance, 4)
+    const parts: Array<{ readonly id: string; readonly content: string }> = []
+    let age = 0
+    let state: "pending" | "completed" | "cancelled" | "expired" = "pending"
+    let request = ""
+    for (const step of history) {
+      switch (step._tag) {
+        case "add": {
+          const added = yield* Effect.option(uploads.add(instance, session.id, step.content))
+          assert.strictEqual(added._tag === "Some", state === "pending")
+          if (added._tag === "Some") parts.push({ id: added.value, content: step.content })
+          break
+        }
+        case "complete": {
+          const picked = step.picks.map((pick) => parts[pick] ?? { id: "part_none", content: "?" })
+          const content = picked.map((part) => part.content).join("")
+          const ids = picked.map(({ id }) => id)
+          const checksum = { none: null, right: md5(content), wrong: md5("other") }[step.md5]
+          const asked = JSON.stringify([ids, checksum])
+          const isValid = new Set(ids).size === ids.length && !content.includes("?") && content.length === 4
+          const done = yield* Effect.option(uploads.complete(instance, session.id, ids, checksum))
+          const expected =
+            state === "completed" ? asked === request : state === "pending" && isValid && step.md5 !== "wrong"
+          assert.strictEqual(done._tag === "Some", expected)
+          if (done._tag === "Some") {
+            assert.strictEqual(yield* instance.content(done.value.file?.id ?? ""), content)
+            state = "completed"
+            request = asked
+          }
+          break
+        }
+        case "cancel": {
+          const cancelled = yield* Effect.option(uploads.cancel(instance, session.id))
+          assert.strictEqual(cancelled._tag === "Some", state === "pending" || state === "cancelled")
+          if (cancelled._tag === "Some") state = "cancelled"
+          break
+        }
+        case "wait":
+          yield* TestClock.adjust(step.millis)
+          yield* settle
+          age += step.millis
+          if (state === "pending" && age >= lifetime) state = "expired"
+      }
+    }
+    yield* TestClock.adjust(lifetime)
+    yield* settle
+    yield* uploads.tidy(instance)
+    assert.strictEqual(world.storage.count("upload_parts"), 0)
+    assert.deepStrictEqual(problems(world), [])
+    assert.lengthOf(world.storage.rows(), state === "completed" ? 1 : 0)
+  })
+
+  it("does what it promises in any order of events", () =>
+    fc.assert(
+      fc.asyncProperty(fc.array(steps, { maxLength: 12 }), (history) =>
+        Effect.runPromise(Effect.scoped(play(history)).pipe(Effect.provide(TestClock.layer())))
+      ),
+      { numRuns: 60 }
+    ))
 })

@@ -2,7 +2,6 @@
 import { invalid, type InvalidRequest } from "@omnifile/core/CallError"
 import { isObject, type Json, type JsonObject } from "@omnifile/core/Json"
 import type { CompleteUpload, CreateUpload } from "@omnifile/core/UploadOperation"
-import { maxBytes } from "@omnifile/core/UploadSession"
 import * as Effect from "effect/Effect"
 import * as FileForm from "./FileForm.ts"
 
@@ -25,8 +24,8 @@ const requiredText = Effect.fnUntraced(function* (body: JsonObject, name: string
 
 const bytesOf = Effect.fnUntraced(function* (body: JsonObject) {
   const bytes = yield* required(body, "bytes")
-  if (typeof bytes === "number" && Number.isInteger(bytes) && bytes >= 1 && bytes <= maxBytes) return bytes
-  return yield* invalid(`\`bytes\` must be a whole number from 1 to ${maxBytes}.`, "bytes")
+  if (typeof bytes === "number" && Number.isSafeInteger(bytes) && bytes >= 1) return bytes
+  return yield* invalid("`bytes` must be a whole number, 1 or more.", "bytes")
 })
 
 const isText = (value: unknown): value is string => typeof value === "string"

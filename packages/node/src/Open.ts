@@ -2,6 +2,7 @@
 import * as Authenticator from "@omnifile/core/Authenticator"
 import type { BlobStore } from "@omnifile/core/BlobStore"
 import type { Hook } from "@omnifile/core/Hooks"
+import * as Limits from "@omnifile/core/Limits"
 import * as Omnifile from "@omnifile/core/Omnifile"
 import type { Provider } from "@omnifile/core/Provider"
 import type { RegistryBackend } from "@omnifile/core/RegistryBackend"
@@ -13,6 +14,7 @@ import { anthropic } from "@omnifile/provider-anthropic/Anthropic"
 import { openai } from "@omnifile/provider-openai/OpenAI"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { RateLimiterStore } from "effect/persistence/RateLimiter"
 import * as Redacted from "effect/Redacted"
 import * as Backends from "./Backends.ts"
 import { type Configuration, directoryOf } from "./config/Configuration.ts"
@@ -35,6 +37,8 @@ export interface OpenOptions {
   readonly providers?: ReadonlyArray<Provider> | undefined
   /** Storage of your own, in the place of what the configuration says. */
   readonly storage?: Layer.Layer<BlobStore | RegistryBackend, StorageError> | undefined
+  /** Where limits are counted. Give one that is shared if several instances run; default: this process's memory. */
+  readonly limitStore?: Layer.Layer<RateLimiterStore> | undefined
 }
 
 /** The configured secret, or the one that is kept beside the registry. */
@@ -48,8 +52,16 @@ const secrets = ({ secret, storage }: Configuration) =>
     return { current, previous: secret.previous }
   })
 
+const limits = ({ configuration: { keys, limits }, limitStore }: OpenOptions): Limits.Configuration => ({
+  everyKey: limits?.everyKey ?? Limits.unlimited.everyKey,
+  teams: limits?.teams ?? Limits.unlimited.teams,
+  store: limitStore ?? Limits.unlimited.store,
+  keys
+})
+
 /** The whole API over the configured storage and accounts. */
-export const layer = ({ configuration, hooks, providers = [], storage }: OpenOptions) => {
+export const layer = (options: OpenOptions) => {
+  const { configuration, hooks, providers = [], storage } = options
   const { accounts, deployments, files, keys, server } = configuration
   const core = Omnifile.layer({
     catalog: { accounts, deployments, providers: [...builtInProviders, ...providers] },
@@ -58,6 +70,7 @@ export const layer = ({ configuration, hooks, providers = [], storage }: OpenOpt
   })
   return Api.layer.pipe(
     Layer.provide(core),
+    Layer.provide(Layer.succeed(Limits.Configured, limits(options))),
     Layer.provide(Layer.mergeAll(Authenticator.layer(keys), NodeBodies.layer, UndiciTransport.layer)),
     Layer.provide(Layer.mergeAll(storage ?? Backends.layer(configuration), NodeMd5.layer, NodeSha256.layer)),
     Layer.provide(Layer.unwrap(Effect.map(secrets(configuration), UnifiedIds.layerSealed))),

@@ -13,6 +13,7 @@ import { resolve } from "node:path"
 import { ConfigurationError } from "./ConfigurationError.ts"
 import { decode } from "./Decoder.ts"
 import type { Environment } from "./Interpolation.ts"
+import type { LimitSettings } from "./LimitsSection.ts"
 import type { ContentLocation, RegistryLocation } from "./StorageLocation.ts"
 import * as YamlSource from "./YamlSource.ts"
 
@@ -46,6 +47,8 @@ export interface Configuration {
   readonly accounts: ReadonlyArray<Account>
   readonly deployments: ReadonlyArray<Deployment>
   readonly keys: ReadonlyArray<ApiKey>
+  /** Beside the limits that keys have of their own. Default: none. */
+  readonly limits?: LimitSettings | undefined
   readonly storage: StorageSettings
   readonly secret: {
     /** Null: the server makes one at its first start. */

@@ -6,6 +6,7 @@ import type * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import * as Field from "./Field.ts"
 import * as JobsSection from "./JobsSection.ts"
+import * as LimitsSection from "./LimitsSection.ts"
 import type { Finding, Path } from "./Source.ts"
 import * as StorageLocation from "./StorageLocation.ts"
 import { suggest } from "./Suggestion.ts"
@@ -56,7 +57,8 @@ const Key = Schema.Struct({
   user: Schema.optional(Field.name(100)),
   team: Schema.optional(Field.name(100)),
   // Given without a value, it must not mean all models.
-  models: Schema.optionalKey(Schema.NonEmptyArray(Field.name(128)))
+  models: Schema.optionalKey(Schema.NonEmptyArray(Field.name(128))),
+  limits: Schema.optional(LimitsSection.Allowance)
 })
 
 const makeStorage = (options: Options) =>
@@ -78,6 +80,7 @@ const Server = Schema.Struct({
   host: Schema.optional(Field.host),
   port: Schema.optional(Port),
   max_file_size: Schema.optional(Field.size),
+  max_upload_size: Schema.optional(Field.size),
   max_body_size: Schema.optional(Field.size),
   shutdown_timeout: Schema.optional(Field.timeout),
   log: Schema.optional(Log)
@@ -96,6 +99,7 @@ const makeSchema = (options: Options) =>
     accounts: Schema.NonEmptyArray(makeAccount(options)),
     models: Schema.NonEmptyArray(Model),
     keys: Schema.NonEmptyArray(Key),
+    limits: Schema.optional(LimitsSection.Limits),
     storage: Schema.optional(makeStorage(options)),
     secret: Schema.optional(Field.secretOrEmpty),
     previous_secrets: Schema.optional(Schema.Array(Field.secret)),

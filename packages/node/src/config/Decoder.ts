@@ -12,6 +12,7 @@ import * as Defaults from "./Defaults.ts"
 import * as Field from "./Field.ts"
 import { valueOf, type Environment } from "./Interpolation.ts"
 import * as JobsSection from "./JobsSection.ts"
+import * as LimitsSection from "./LimitsSection.ts"
 import * as Rules from "./Rules.ts"
 import type { Source } from "./Source.ts"
 
@@ -58,12 +59,13 @@ const toDeployments = ({ deployments, name }: Fields["models"][number]): Readonl
   )
 }
 
-const toKey = ({ key, models, role, team, user }: Fields["keys"][number]): ApiKey => ({
+const toKey = ({ key, limits, models, role, team, user }: Fields["keys"][number]): ApiKey => ({
   key,
   role: role ?? "user",
   user: user ?? null,
   team: team ?? null,
-  models: models ?? ["*"]
+  models: models ?? ["*"],
+  ...(limits === undefined ? {} : { limits: LimitsSection.toAllowance(limits) })
 })
 
 const logLevels = {
@@ -99,17 +101,19 @@ const toFileSettings = ({ files, jobs, server, storage }: Fields): Partial<FileS
     idempotencyTtl: files?.idempotency_ttl,
     tombstoneTtl: files?.tombstone_ttl,
     maxFileSize: server?.max_file_size,
+    maxUploadSize: server?.max_upload_size,
     jobs: jobs === undefined ? undefined : JobsSection.toSettings(jobs),
     keepContent: storage?.content?._tag === "None" ? false : undefined
   })
 
 const toConfiguration = (fields: Fields, cwd: string, fromEnv: Partial<ServerSettings>): Configuration => {
-  const { accounts, keys, models, previous_secrets = [], secret, server = {}, storage } = fields
+  const { accounts, keys, limits, models, previous_secrets = [], secret, server = {}, storage } = fields
   const defaultStorage = Defaults.storage(cwd)
   return {
     accounts: accounts.map(toAccount),
     deployments: models.flatMap(toDeployments),
     keys: keys.map(toKey),
+    ...(limits === undefined ? {} : { limits: LimitsSection.toSettings(limits) }),
     storage: {
       registry: storage?.registry ?? defaultStorage.registry,
       cache: storage?.cache ?? defaultStorage.cache,

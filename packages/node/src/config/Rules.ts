@@ -124,6 +124,24 @@ const openaiFields: Rule = (tree) =>
       .map((field) => ({ path: [...path, field], message: "is only for accounts of provider openai" }))
   })
 
+/** A misspelt name would limit nobody. */
+const limitedTeams: Rule = (tree) => {
+  const known = select(tree, ["keys", "*", "team"]).map(({ value }) => textOf(value))
+  if (known.includes(undefined)) return []
+  const candidates = known.filter((name) => name !== undefined)
+  return select(tree, ["limits", "teams"]).flatMap(({ path, value }) =>
+    typeof value !== "object" || value === null
+      ? []
+      : Object.keys(value)
+          .filter((team) => !candidates.includes(team))
+          .map((team): Finding => ({
+            path: [...path, team],
+            message: `is not the team of a key${suggest(team, candidates)}`,
+            kind: "name"
+          }))
+  )
+}
+
 /** The credentials of an account as one text, or undefined if they cannot be read. */
 const credentialsOf = (account: unknown): string | undefined => {
   const apiKey = textField(account, "api_key")
@@ -158,5 +176,6 @@ export const check = (tree: unknown, providers: ReadonlyArray<string>): Readonly
     noInsecureHttp,
     headerNames,
     openaiFields,
-    exclusiveMeansAlone
+    exclusiveMeansAlone,
+    limitedTeams
   ].flatMap((rule) => rule(tree))
