@@ -5,17 +5,16 @@
  * A call that may have been accepted is never repeated here unless it is idempotent: what to do about it is
  * for who knows the call (see `ProviderError.maybeAccepted`).
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
-import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import type { Account } from "./Account.ts"
 import * as Bytes from "./Bytes.ts"
+import * as FailedAnswer from "./FailedAnswer.ts"
 import * as HttpTransport from "./HttpTransport.ts"
 import type { Decoded, Provider, ProviderCall } from "./Provider.ts"
 import * as ProviderError from "./ProviderError.ts"
@@ -49,106 +48,13 @@ export class Upstream extends Context.Service<
   }
 >()("@omnifile/core/Upstream") {}
 
-/** Error answers are read up to this many bytes, and for this long. */
-const errorBodyLimit = 64 * 1024
-const errorBodyPatience = Duration.seconds(5)
-
-/** Characters of an error answer that are passed on. */
-const messageLimit = 4_000
-
 /** A provider that asks for a longer pause is not asked again by the same call. Milliseconds. */
 const longestPause = 30_000
 
 const decoder = new TextDecoder()
 
-/** `retry-after` in milliseconds: seconds, or a date. */
-export const parseRetryAfter = (value: string | undefined, now: number): number | null => {
-  if (value === undefined || value.trim() === "") return null
-  const seconds = Number(value)
-  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000)
-  const date = Date.parse(value)
-  return Number.isNaN(date) ? null : Math.max(0, date - now)
-}
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-/** At most `limit` bytes of a body; the rest is given up. */
-const readText = (response: HttpTransport.TransportResponse, limit: number): Effect.Effect<string> =>
-  Effect.tryPromise(async () => {
-    const chunks: Array<Uint8Array> = []
-    let length = 0
-    for await (const chunk of response.body) {
-      chunks.push(chunk)
-      length += chunk.byteLength
-      if (length >= limit) break
-    }
-    return decoder.decode(Bytes.concat(chunks))
-  }).pipe(
-    // A body that breaks off, or does not come, tells no more than its status; that is what is reported.
-    Effect.timeout(errorBodyPatience),
-    Effect.orElseSucceed(() => "")
-  )
-
-/** Text of a provider without any secret or address that the call carried. */
-const redact = (text: string, { account }: ProviderAccount): string => {
-  const { host, hostname } = new URL(account.baseUrl)
-  const hidden = [Redacted.value(account.apiKey), ...Object.values(account.headers), account.baseUrl, host, hostname]
-  // In one pass, the longest first: one may be a part of another.
-  const alternatives = hidden
-    .filter((value) => value !== "")
-    .sort((a, b) => b.length - a.length)
-    .map((value) => value.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, "\\$&"))
-  return text.replaceAll(new RegExp(alternatives.join("|"), "gi"), "[redacted]")
-}
-
 const make = Effect.gen(function* () {
   const transport = yield* HttpTransport.HttpTransport
-
-  const failed = (
-    { account }: ProviderAccount,
-    call: ProviderCall,
-    reason: ProviderError.ProviderError["reason"],
-    maybeAccepted = false
-  ) =>
-    new ProviderError.ProviderError({
-      account: account.id,
-      call: call.name,
-      reason,
-      maybeAccepted: maybeAccepted && !call.idempotent
-    })
-
-  const classify = Effect.fnUntraced(function* (
-    target: ProviderAccount,
-    call: ProviderCall,
-    response: HttpTransport.TransportResponse
-  ) {
-    const { status } = response
-    if (status === 401 || status === 403) return failed(target, call, new ProviderError.Unauthorized({ status }))
-    if (status === 429) {
-      const now = yield* Clock.currentTimeMillis
-      const retryAfter = parseRetryAfter(HttpTransport.header(response, "retry-after"), now)
-      return failed(target, call, new ProviderError.Throttled({ retryAfter }))
-    }
-    const text = yield* readText(response, errorBodyLimit)
-    const refusal = target.provider.decodeRefusal(parseJson(text))
-    const clean = (value: string | null) => (value === null ? null : redact(value, target))
-    const message = redact(refusal?.message ?? text, target).slice(0, messageLimit)
-    if (status >= 400 && status < 500 && status !== 408) {
-      const { code, param, type } = refusal ?? { code: null, param: null, type: null }
-      return failed(
-        target,
-        call,
-        new ProviderError.Rejected({ status, message, type: clean(type), param: clean(param), code: clean(code) })
-      )
-    }
-    return failed(target, call, new ProviderError.Faulty({ status, message }))
-  })
 
   const send = Effect.fnUntraced(function* (target: ProviderAccount, call: ProviderCall) {
     const { account, provider } = target
@@ -166,7 +72,7 @@ const make = Effect.gen(function* () {
         })
       ).pipe(
         Effect.mapError(({ cause, sent, timedOut }) =>
-          failed(target, call, new ProviderError.Unreachable({ timedOut, cause }), sent === "all")
+          FailedAnswer.failed(target, call, new ProviderError.Unreachable({ timedOut, cause }), sent === "all")
         ),
         Effect.tap((answer) =>
           answer.complete === null ? Scope.addFinalizer(scope, Effect.sync(answer.cancel)) : Effect.void
@@ -174,7 +80,7 @@ const make = Effect.gen(function* () {
       )
     )
     if (response.status >= 200 && response.status < 300) return response
-    return yield* classify(target, call, response).pipe(
+    return yield* FailedAnswer.classify(target, call, response).pipe(
       Effect.ensuring(Effect.sync(response.cancel)),
       Effect.flatMap(Effect.fail)
     )
@@ -203,14 +109,15 @@ const make = Effect.gen(function* () {
           const response = yield* send(target, call)
           const body = yield* Effect.tryPromise({
             try: () => Bytes.collect(response.body),
-            catch: (cause) => failed(target, call, new ProviderError.Unreachable({ timedOut: false, cause }), true)
+            catch: (cause) =>
+              FailedAnswer.failed(target, call, new ProviderError.Unreachable({ timedOut: false, cause }), true)
           })
-          const decoded = decode(parseJson(decoder.decode(body)))
+          const decoded = decode(FailedAnswer.parseJson(decoder.decode(body)))
           if (Result.isSuccess(decoded)) return decoded.success
-          return yield* failed(
+          return yield* FailedAnswer.failed(
             target,
             call,
-            new ProviderError.Unintelligible({ message: redact(decoded.failure, target) }),
+            new ProviderError.Unintelligible({ message: FailedAnswer.redact(decoded.failure, target) }),
             true
           )
         })

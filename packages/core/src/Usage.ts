@@ -1,9 +1,149 @@
-/** What a call or a job has used, as the provider reports it. */
+/**
+ * What a call has used, in the provider's own count. Each protocol family says it in a `usage` object of its own;
+ * here they come to one form.
+ */
 import * as Schema from "effect/Schema"
+import * as JsonScan from "./JsonScan.ts"
 
 export class Tokens extends Schema.Class<Tokens>("Tokens")({
+  /** All that went in, cached tokens among them. */
   input: Schema.Int,
   /** Those of `input` that the provider had in its cache. */
   cachedInput: Schema.Int,
+  /** All that came out, reasoning among them. */
   output: Schema.Int
 }) {}
+
+export const none: Tokens = new Tokens({ input: 0, cachedInput: 0, output: 0 })
+
+export const add = (a: Tokens, b: Tokens): Tokens =>
+  new Tokens({ input: a.input + b.input, cachedInput: a.cachedInput + b.cachedInput, output: a.output + b.output })
+
+type JsonObject = Readonly<Record<string, unknown>>
+
+const isObject = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** A count; anything that is none is undefined. */
+const count = (value: unknown): number | undefined =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined
+
+const cachedIn = (usage: JsonObject, details: string): number => {
+  const found = usage[details]
+  return (isObject(found) ? count(found["cached_tokens"]) : undefined) ?? 0
+}
+
+/** Anthropic counts what is read from its cache, or written to it, beside the other input. */
+const besideInput = (usage: JsonObject): { readonly read: number; readonly written: number } => ({
+  read: count(usage["cache_read_input_tokens"]) ?? 0,
+  written: count(usage["cache_creation_input_tokens"]) ?? 0
+})
+
+/**
+ * Reads a `usage` object of OpenAI's chat, embeddings, Responses, images, audio and batches, or of Anthropic's
+ * Messages. Null if it counts no tokens.
+ */
+export const read = (usage: unknown): Tokens | null => {
+  if (!isObject(usage)) return null
+  const input = count(usage["prompt_tokens"]) ?? count(usage["input_tokens"])
+  const output = count(usage["completion_tokens"]) ?? count(usage["output_tokens"])
+  if (input === undefined && output === undefined) {
+    const total = count(usage["total_tokens"])
+    return total === undefined ? null : new Tokens({ input: total, cachedInput: 0, output: 0 })
+  }
+  const beside = besideInput(usage)
+  return new Tokens({
+    input: (input ?? 0) + beside.read + beside.written,
+    cachedInput: beside.read + cachedIn(usage, "prompt_tokens_details") + cachedIn(usage, "input_tokens_details"),
+    output: output ?? 0
+  })
+}
+
+const parseObject = (text: string): JsonObject | null => {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : null
+  } catch {
+    return null
+  }
+}
+
+const utf8 = new TextDecoder()
+const encoder = new TextEncoder()
+
+/** An answer, an event's Response or message, or a batch's result within a line of its output. */
+const paths = JsonScan.compile({
+  answer: "usage",
+  response: "response.usage",
+  message: "message.usage",
+  line: "response.body.usage"
+})
+
+/** The `usage` object of a JSON document: null if none counts tokens, undefined if it is no whole document. */
+const usageOf = (bytes: Uint8Array): JsonObject | null | undefined => {
+  const scanned = JsonScan.scan(bytes, paths)
+  if (scanned._tag === "Malformed") return undefined
+  const found = scanned.matches.findLast(({ kind }) => kind === "object")
+  const usage = found === undefined ? null : parseObject(utf8.decode(bytes.subarray(found.start, found.end)))
+  return read(usage) === null ? null : usage
+}
+
+/** The tokens that a whole JSON answer reports, or a line of a batch's output. Null if it reports none. */
+export const ofJson = (bytes: Uint8Array): Tokens | null => read(usageOf(bytes))
+
+/** Longer than any `usage` object. In characters. */
+const longestUsage = 4096
+
+/** The end of the object that begins at `start`, or -1 if it is not near. */
+const endOfObject = (text: string, start: number): number => {
+  let depth = 0
+  let inString = false
+  const limit = Math.min(text.length, start + longestUsage)
+  for (let at = start; at < limit; at++) {
+    const character = text[at]
+    if (inString) {
+      if (character === "\\") at++
+      else if (character === '"') inString = false
+    } else if (character === '"') inString = true
+    else if (character === "{") depth++
+    else if (character === "}" && --depth === 0) return at + 1
+  }
+  return -1
+}
+
+const usageKey = /"usage"\s*:\s*(?=\{)/g
+
+/**
+ * The last `usage` of a document whose beginning is missing. Text cannot be mistaken for it: its quotes are escaped.
+ */
+const usageOfEnd = (text: string): JsonObject | null => {
+  let last: JsonObject | null = null
+  for (const match of text.matchAll(usageKey)) {
+    const start = match.index + match[0].length
+    const end = endOfObject(text, start)
+    const usage = end < 0 ? null : parseObject(text.slice(start, end))
+    if (read(usage) !== null) last = usage
+  }
+  return last
+}
+
+const dataField = /^data: ?/
+
+/**
+ * What a stream of events reports, or a long document, of which only its beginning and its end are at hand. Later
+ * counts replace earlier ones, since providers count up.
+ */
+export const ofParts = (...parts: ReadonlyArray<string>): Tokens | null => {
+  let all: JsonObject = {}
+  for (const part of parts) {
+    for (const line of part.split(/\r\n|\n|\r/)) {
+      if (!line.includes('"usage"')) continue
+      const text = line.replace(dataField, "")
+      const whole = usageOf(encoder.encode(text))
+      const usage = whole === undefined ? usageOfEnd(text) : whole
+      if (usage === null) continue
+      all = { ...all, ...Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== null)) }
+    }
+  }
+  return read(all)
+}

@@ -10,6 +10,7 @@ import type * as Scope from "effect/Scope"
 import * as fc from "fast-check"
 import { Account, CallPolicy, defaultPolicy } from "../src/Account.ts"
 import * as Bytes from "../src/Bytes.ts"
+import * as FailedAnswer from "../src/FailedAnswer.ts"
 import { HttpTransport, type TransportResponse } from "../src/HttpTransport.ts"
 import type { ProviderCall } from "../src/Provider.ts"
 import type { ProviderError } from "../src/ProviderError.ts"
@@ -290,7 +291,7 @@ describe("Upstream", () => {
       ["Tue, 01 Jan 2030 00:00:09 GMT", 9_000],
       ["Mon, 31 Dec 2029 00:00:00 GMT", 0]
     ]
-    for (const [value, millis] of cases) assert.strictEqual(Upstream.parseRetryAfter(value, now), millis, value)
+    for (const [value, millis] of cases) assert.strictEqual(FailedAnswer.parseRetryAfter(value, now), millis, value)
   })
 
   describe("of an answer", () => {

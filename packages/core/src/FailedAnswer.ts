@@ -1,0 +1,111 @@
+/** What an answer that is no success says, without any secret or address that the call carried. */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Bytes from "./Bytes.ts"
+import * as HttpTransport from "./HttpTransport.ts"
+import type { ProviderCall } from "./Provider.ts"
+import * as ProviderError from "./ProviderError.ts"
+import type { ProviderAccount } from "./Upstream.ts"
+
+/** Error answers are read up to this many bytes, and for this long. */
+const errorBodyLimit = 64 * 1024
+const errorBodyPatience = Duration.seconds(5)
+
+/** Characters of an error answer that are passed on. */
+const messageLimit = 4_000
+
+const decoder = new TextDecoder()
+
+/** `retry-after` in milliseconds: seconds, or a date. */
+export const parseRetryAfter = (value: string | undefined, now: number): number | null => {
+  if (value === undefined || value.trim() === "") return null
+  const seconds = Number(value)
+  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000)
+  const date = Date.parse(value)
+  return Number.isNaN(date) ? null : Math.max(0, date - now)
+}
+
+/** What a text means as JSON; undefined if it means nothing. */
+export const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** At most `limit` bytes of a body; the rest is given up. */
+const readText = (response: HttpTransport.TransportResponse, limit: number): Effect.Effect<string> =>
+  Effect.tryPromise(async () => {
+    const chunks: Array<Uint8Array> = []
+    let length = 0
+    for await (const chunk of response.body) {
+      chunks.push(chunk)
+      length += chunk.byteLength
+      if (length >= limit) break
+    }
+    return decoder.decode(Bytes.concat(chunks))
+  }).pipe(
+    // A body that breaks off, or does not come, tells no more than its status; that is what is reported.
+    Effect.timeout(errorBodyPatience),
+    Effect.orElseSucceed(() => "")
+  )
+
+/** Text of a provider without any secret or address that the call carried. */
+export const redact = (text: string, { account }: ProviderAccount): string => {
+  const { host, hostname } = new URL(account.baseUrl)
+  const hidden = [Redacted.value(account.apiKey), ...Object.values(account.headers), account.baseUrl, host, hostname]
+  // In one pass, the longest first: one may be a part of another.
+  const alternatives = hidden
+    .filter((value) => value !== "")
+    .sort((a, b) => b.length - a.length)
+    .map((value) => value.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, "\\$&"))
+  return text.replaceAll(new RegExp(alternatives.join("|"), "gi"), "[redacted]")
+}
+
+/** The parts of a call that decide what a failure means. */
+type Named = Pick<ProviderCall, "idempotent" | "name">
+
+/** The error of a call; `maybeAccepted` counts only for calls that must not be done twice. */
+export const failed = (
+  { account }: ProviderAccount,
+  call: Named,
+  reason: ProviderError.ProviderError["reason"],
+  maybeAccepted = false
+): ProviderError.ProviderError =>
+  new ProviderError.ProviderError({
+    account: account.id,
+    call: call.name,
+    reason,
+    maybeAccepted: maybeAccepted && !call.idempotent
+  })
+
+/** What an answer whose status is none of success means for the call. */
+export const classify = Effect.fnUntraced(function* (
+  target: ProviderAccount,
+  call: Named,
+  response: HttpTransport.TransportResponse
+) {
+  const { status } = response
+  if (status === 401 || status === 403) return failed(target, call, new ProviderError.Unauthorized({ status }))
+  if (status === 429) {
+    const now = yield* Clock.currentTimeMillis
+    const retryAfter = parseRetryAfter(HttpTransport.header(response, "retry-after"), now)
+    return failed(target, call, new ProviderError.Throttled({ retryAfter }))
+  }
+  const text = yield* readText(response, errorBodyLimit)
+  const refusal = target.provider.decodeRefusal(parseJson(text))
+  const clean = (value: string | null) => (value === null ? null : redact(value, target))
+  const message = redact(refusal?.message ?? text, target).slice(0, messageLimit)
+  if (status >= 400 && status < 500 && status !== 408) {
+    const { code, param, type } = refusal ?? { code: null, param: null, type: null }
+    return failed(
+      target,
+      call,
+      new ProviderError.Rejected({ status, message, type: clean(type), param: clean(param), code: clean(code) })
+    )
+  }
+  return failed(target, call, new ProviderError.Faulty({ status, message }))
+})
