@@ -97,7 +97,6 @@ describe("a handler's result", () => {
 describe("a handler's stream", () => {
   it("is no answer when it fails before its first part", async () => {
     const outcome = await HostAnswer.toResponse(
-      // oxlint-disable-next-line require-yield
       (async function* () {
         throw new Error("refused")
       })(),
