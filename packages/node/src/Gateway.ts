@@ -4,6 +4,7 @@
  */
 import * as ApiError from "@omnifile/http/ApiError"
 import * as RequestId from "@omnifile/http/RequestId"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -25,6 +26,15 @@ export interface Gateway {
    * off. Stop accepting requests before. Twice is as once.
    */
   readonly close: () => Promise<void>
+}
+
+/** A gateway whose routes stand on services that other apps of the host can use too. */
+export interface GatewayOver<in out Services> extends Gateway {
+  /**
+   * Builds an app beside the routes, with the same services, settings and end. The building must not wait for
+   * anything.
+   */
+  readonly mount: (app: Effect.Effect<NodeBridge.HttpApp, never, Services | Scope.Scope>) => NodeBridge.NodeHandler
 }
 
 /** Spans cost time on every call: they are made when somebody has installed a tracer for them. */
@@ -55,29 +65,41 @@ const fallbacks = Effect.map(RequestId.make, (requestId) => {
  * type asks for routes that handle all of their errors and have all of their services. `references`, such as
  * loggers, hold for the building and for every request.
  */
-export const make = async <E>(
+export const make = <E>(
   routes: Layer.Layer<never, E, HttpRouter.HttpRouter>,
   references: Layer.Layer<never> = Layer.empty
-): Promise<Gateway> => {
+): Promise<Gateway> => makeOver(Layer.empty, () => routes, references)
+
+/** The same over services that are built once, for the routes and for what is mounted beside them. */
+export const makeOver = async <Services, E>(
+  services: Layer.Layer<Services, E>,
+  routes: (services: Context.Context<Services>) => Layer.Layer<never, E, HttpRouter.HttpRouter>,
+  references: Layer.Layer<never> = Layer.empty
+): Promise<GatewayOver<Services>> => {
   const scope = Scope.makeUnsafe()
   const build = Effect.gen(function* () {
     const { internal, notFound } = yield* fallbacks
-    const routed: NodeBridge.HttpApp = yield* HttpRouter.toHttpEffect(routes)
-    const app = Effect.catchDefect(routed, (defect) =>
-      Effect.andThen(Effect.logError("A request failed unexpectedly", defect), internal)
-    )
+    const built = yield* Layer.build(services)
+    const guarded = (routed: NodeBridge.HttpApp): NodeBridge.HttpApp =>
+      Effect.catchDefect(routed, (defect) =>
+        Effect.andThen(Effect.logError("A request failed unexpectedly", defect), internal)
+      )
+    const app = guarded(yield* HttpRouter.toHttpEffect(routes(built)))
     const node = yield* NodeBridge.make(app, notFound)
     const web = yield* WebBridge.make(app, notFound)
-    return { node, web }
+    const context = Context.merge(yield* Effect.context<Scope.Scope>(), built)
+    const mount: GatewayOver<Services>["mount"] = (app) =>
+      Effect.runSyncWith(context)(Effect.flatMap(app, (mounted) => NodeBridge.make(guarded(mounted), notFound)))
+    return { node, web, mount }
   }).pipe(
     // A unified ID is longer than the router's default for a path parameter.
     Effect.provideService(HttpRouter.RouterConfig, { maxParamLength: 8_192 }),
     spansOnDemand,
     Effect.provide(references)
   )
-  const { node, web } = await Effect.runPromise(Scope.provide(build, scope)).catch(async (cause: unknown) => {
+  const mouths = await Effect.runPromise(Scope.provide(build, scope)).catch(async (cause: unknown) => {
     await Effect.runPromise(Scope.close(scope, Exit.void))
     throw cause
   })
-  return { node, web, close: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
+  return { ...mouths, close: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
 }

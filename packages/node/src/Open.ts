@@ -9,6 +9,7 @@ import type { RegistryBackend } from "@omnifile/core/RegistryBackend"
 import type { StorageError } from "@omnifile/core/StorageError"
 import { UnifiedIds } from "@omnifile/core/UnifiedId"
 import * as Api from "@omnifile/http/Api"
+import type { RequestBodies } from "@omnifile/http/RequestBodies"
 import { ServerSettings } from "@omnifile/http/ServerSettings"
 import { anthropic } from "@omnifile/provider-anthropic/Anthropic"
 import { openai } from "@omnifile/provider-openai/OpenAI"
@@ -59,8 +60,11 @@ const limits = ({ configuration: { keys, limits }, limitStore }: OpenOptions): L
   keys
 })
 
-/** The whole API over the configured storage and accounts. */
-export const layer = (options: OpenOptions) => {
+/** What the API stands on, and an app beside it can use: the core, and how requests are read and callers known. */
+export type Services = Omnifile.Services | Authenticator.Authenticator | RequestBodies
+
+/** The core over the configured storage and accounts. */
+export const layerServices = (options: OpenOptions) => {
   const { configuration, hooks, providers = [], storage } = options
   const { accounts, deployments, files, keys, server } = configuration
   const core = Omnifile.layer({
@@ -68,16 +72,20 @@ export const layer = (options: OpenOptions) => {
     settings: files,
     hooks
   })
-  return Api.layer.pipe(
-    Layer.provide(core),
+  return core.pipe(
+    Layer.provideMerge(Layer.mergeAll(Authenticator.layer(keys), NodeBodies.layer)),
     Layer.provide(Layer.succeed(Limits.Configured, limits(options))),
-    Layer.provide(Layer.mergeAll(Authenticator.layer(keys), NodeBodies.layer, UndiciTransport.layer)),
+    Layer.provide(UndiciTransport.layer),
     Layer.provide(Layer.mergeAll(storage ?? Backends.layer(configuration), NodeMd5.layer, NodeSha256.layer)),
     Layer.provide(Layer.unwrap(Effect.map(secrets(configuration), UnifiedIds.layerSealed))),
-    Layer.provide(Layer.succeed(ServerSettings, { maxBodySize: server.maxBodySize }))
+    Layer.merge(Layer.succeed(ServerSettings, { maxBodySize: server.maxBodySize }))
   )
 }
 
 /** Opens storage, checks the configuration, and answers a gateway. Close it when the host has stopped. */
-export const open = (options: OpenOptions): Promise<Gateway.Gateway> =>
-  Gateway.make(layer(options), Logging.layer(options.configuration.server.log))
+export const open = (options: OpenOptions): Promise<Gateway.GatewayOver<Services>> =>
+  Gateway.makeOver(
+    layerServices(options),
+    (services) => Layer.provide(Api.layer, Layer.succeedContext(services)),
+    Logging.layer(options.configuration.server.log)
+  )
