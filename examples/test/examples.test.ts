@@ -49,4 +49,24 @@ describe("example", () => {
       ].join("\n")
     )
   })
+
+  it("wrap-koa", async () => {
+    assert.strictEqual(
+      await run("wrap-koa.ts"),
+      [
+        "asking east for gpt-4o",
+        "asking west for gpt-4o-mini",
+        "File 1: minutes.txt, 11 bytes, sha256 bc6ad68e1efa906b.",
+        "401",
+        ""
+      ].join("\n")
+    )
+  })
+
+  it("wrap-express", async () => {
+    assert.strictEqual(
+      await run("wrap-express.ts"),
+      ["asking east for gpt-4o", "asking west for gpt-4o-mini", "true data: [DONE]", "401", ""].join("\n")
+    )
+  })
 })

@@ -6,6 +6,8 @@ import type { Gateway } from "@omnifile/node/Gateway"
 import { parsedBody } from "@omnifile/node/NodeBridge"
 import type { RequestHandler } from "express"
 
+export { wrap, type WrapHandler, type WrapOptions } from "./wrap.ts"
+
 /** Serves the API of the gateway. What it has no route for goes to the next handler. */
 export const omnifile =
   (gateway: Gateway): RequestHandler =>

@@ -6,6 +6,8 @@ import type { Gateway } from "@omnifile/node/Gateway"
 import { parsedBody } from "@omnifile/node/NodeBridge"
 import type { Middleware } from "koa"
 
+export { wrap, type WrapHandler, type WrapOptions } from "./wrap.ts"
+
 /** Serves the API of the gateway. What it has no route for goes to the next middleware. */
 export const omnifile =
   (gateway: Gateway): Middleware =>

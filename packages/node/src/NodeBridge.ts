@@ -1,6 +1,7 @@
 /** One Effect HTTP app in, one `(request, response)` function out: what every Node.js host stands on. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as HttpServerError from "effect/http/HttpServerError"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -15,7 +16,14 @@ export interface Locals {
   readonly next?: (() => void) | undefined
   /** The body, when a body parser has read it already. */
   readonly body?: string | Uint8Array | undefined
+  /** What the app is to know of the request beside it: its `Attachment`. */
+  readonly attachment?: unknown
 }
+
+/** What the host has attached to the request in hand. */
+export const Attachment: Context.Reference<unknown> = Context.Reference<unknown>("@omnifile/node/Attachment", {
+  defaultValue: () => undefined
+})
 
 /**
  * What a body parser has made of a body that it has read to the end, as bytes or text again. JSON that it did not
@@ -128,12 +136,12 @@ export const make = Effect.fnUntraced(function* (app: HttpApp, notFound: HttpApp
   }
 
   const perRequest = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-    const { body, next } = locals.get(request.source) ?? {}
+    const { attachment, body, next } = locals.get(request.source) ?? {}
     const run =
       body === undefined
         ? app
         : Effect.provideService(app, HttpServerRequest.HttpServerRequest, rehydrate(request, body))
-    return run.pipe(
+    return (attachment === undefined ? run : Effect.provideService(run, Attachment, attachment)).pipe(
       Effect.catchIf(isRouteNotFound, () => passOn(request, next)),
       Effect.map((response) => {
         const incoming = NodeHttpServerRequest.toIncomingMessage(request)

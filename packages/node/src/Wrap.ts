@@ -1,0 +1,123 @@
+/**
+ * A route of the host's own with the hooks around it: the caller is known, the files in the body are checked and
+ * resolved, deployments are chosen and tried one after the other; the call to the provider is the host's.
+ */
+import { Authenticator } from "@omnifile/core/Authenticator"
+import { Unauthenticated } from "@omnifile/core/CallError"
+import { Pipeline } from "@omnifile/core/Pipeline"
+import { Principal } from "@omnifile/core/Principal"
+import * as CoreWrap from "@omnifile/core/Wrap"
+import * as Endpoint from "@omnifile/http/Endpoint"
+import * as ProviderResponse from "@omnifile/http/ProviderResponse"
+import { RequestBodies } from "@omnifile/http/RequestBodies"
+import { ServerSettings } from "@omnifile/http/ServerSettings"
+import * as Effect from "effect/Effect"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { GatewayOver } from "./Gateway.ts"
+import { Attachment, type Locals } from "./NodeBridge.ts"
+import type { Services } from "./Open.ts"
+import { type OperationName, read, type WrapBody, wires } from "./WrapOperation.ts"
+
+/** Who calls, as the host has found out by itself. */
+export interface Caller {
+  readonly user?: string | null | undefined
+  readonly team?: string | null | undefined
+  readonly role?: "admin" | "user" | undefined
+  /** The model names that may be used. Default: all. */
+  readonly models?: ReadonlyArray<string> | undefined
+}
+
+export interface Options<in Host> {
+  /** What the route takes and answers: the body and the events of this API. */
+  readonly operation: OperationName
+  /** Who calls; null refuses the call with 401. Without it callers are known by the API keys of the configuration. */
+  readonly caller?: ((host: Host) => Caller | null | Promise<Caller | null>) | undefined
+}
+
+/** Makes the call to the provider. `host` is what the framework knows of the request. */
+export type Handler<in Body, in Host> = (
+  attempt: CoreWrap.Attempt<Body>,
+  host: Host
+) => ReturnType<CoreWrap.Handler<Body>>
+
+/**
+ * Answers a request. Resolves when the response is closed; rejects, with the response untouched, with what the
+ * handler or `caller` throws that is no failure of a provider.
+ */
+export type WrappedRoute<in Host> = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  host: Host,
+  locals?: Pick<Locals, "body">
+) => Promise<void>
+
+/** What belongs to one request. */
+interface Visit<out Host> {
+  readonly host: Host
+  readonly principal: Principal | null
+  readonly response: ServerResponse
+  /** Ends the request for us: the host deals with it. */
+  readonly handOver: (cause: unknown) => void
+}
+
+const principalOf = ({ models = ["*"], role = "user", team = null, user = null }: Caller): Principal =>
+  new Principal({ role, user, team, keyHash: null, models: [...models] })
+
+const unknownCaller = new Unauthenticated({ message: "You are not signed in." })
+
+/** Builds the route. The gateway ends what runs in it when it closes. */
+export const make = <Body = WrapBody, Host = void>(
+  gateway: GatewayOver<Services>,
+  { caller, operation: name }: Options<Host>,
+  handler: Handler<Body, Host>
+): WrappedRoute<Host> => {
+  /** Only this route attaches anything to the requests of its app. */
+  const currentVisit = Effect.map(Attachment, (attachment) => attachment as Visit<Host>)
+
+  /** In the place of API keys: whom the host has found the request to come from. */
+  const known = Authenticator.of({
+    authenticate: () =>
+      Effect.flatMap(currentVisit, ({ principal }) =>
+        principal === null ? Effect.fail(unknownCaller) : Effect.succeed(principal)
+      )
+  })
+
+  /** Waits until the host has answered. */
+  const leave = ({ handOver, response }: Visit<Host>, cause: unknown) =>
+    Effect.callback<HttpServerResponse.HttpServerResponse>((resume) => {
+      response.once("close", () => resume(Effect.succeed(HttpServerResponse.empty({ status: 500 }))))
+      handOver(cause)
+    })
+
+  const app = Effect.gen(function* () {
+    const bodies = yield* RequestBodies
+    const pipeline = yield* Pipeline
+    const { maxBodySize } = yield* ServerSettings
+    const endpoint = yield* Endpoint.make
+    return endpoint.authenticated(
+      Effect.fnUntraced(function* ({ headers, id, principal, request }) {
+        const visit = yield* currentVisit
+        const operation = yield* read(name, request, headers, bodies, maxBodySize)
+        const send = CoreWrap.send<Body>((attempt) => handler(attempt, visit.host), operation.stream, wires[name])
+        return yield* pipeline.run({ id, principal, operation }, { send }).pipe(
+          Effect.map(({ response }) => ProviderResponse.passOn(response)),
+          Effect.catchDefect((defect) =>
+            defect instanceof CoreWrap.HandlerDefect ? leave(visit, defect.cause) : Effect.die(defect)
+          )
+        )
+      })
+    )
+  })
+
+  const node = gateway.mount(caller === undefined ? app : Effect.provideService(app, Authenticator, known))
+
+  return async (request, response, host, locals) => {
+    const found = caller === undefined ? null : await caller(host)
+    const principal = found === null ? null : principalOf(found)
+    await new Promise<void>((resolve, reject) => {
+      const attachment: Visit<Host> = { host, principal, response, handOver: reject }
+      void node(request, response, { ...locals, attachment }).then(resolve)
+    })
+  }
+}
