@@ -69,4 +69,17 @@ describe("example", () => {
       ["asking east for gpt-4o", "asking west for gpt-4o-mini", "true data: [DONE]", "401", ""].join("\n")
     )
   })
+
+  it("promise-facade", async () => {
+    assert.strictEqual(
+      await run("promise-facade.ts"),
+      [
+        "File 1: minutes.txt, 11 bytes, sha256 bc6ad68e1efa906b.",
+        "Answer from west (model gpt-4o). File 1: minutes.txt, 11 bytes, sha256 bc6ad68e1efa906b.",
+        "NotFound",
+        "minutes.txt (11)",
+        ""
+      ].join("\n")
+    )
+  })
 })

@@ -6,12 +6,14 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Batches from "./Batches.ts"
 import type { BlobStore } from "./BlobStore.ts"
 import * as Catalog from "./Catalog.ts"
 import * as CopyUpload from "./CopyUpload.ts"
 import * as Deployments from "./Deployments.ts"
 import * as Events from "./Events.ts"
+import * as Facade from "./Facade.ts"
 import * as Failover from "./Failover.ts"
 import * as FileCreation from "./FileCreation.ts"
 import * as FileLookup from "./FileLookup.ts"
@@ -122,3 +124,18 @@ export const layer = ({ catalog, hooks = [], settings = {} }: Options): Layer.La
     Layer.provideMerge(Registry.layer),
     Layer.provide(Layer.succeed(Settings, { ...defaults, ...settings }))
   )
+
+export interface ProgramOptions<out E> extends Options {
+  /** What the core runs on: storage, the wire to providers, the secret behind the IDs. */
+  readonly backends: Layer.Layer<Backends, E>
+}
+
+/**
+ * The core for a program without a server, as promises. Rejects if a backend cannot be opened. Close it at the
+ * program's end.
+ */
+export const make = async <E>(options: ProgramOptions<E>): Promise<Facade.Facade> => {
+  const runtime = ManagedRuntime.make(Layer.provide(layer(options), options.backends))
+  await runtime.context()
+  return Facade.over(runtime)
+}

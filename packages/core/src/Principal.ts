@@ -20,3 +20,16 @@ export const admin: Principal = new Principal({ role: "admin", user: null, team:
 
 export const mayUseModel = (principal: Principal, model: string): boolean =>
   principal.models.includes("*") || principal.models.includes(model)
+
+/** Who calls, where the program has found it out by itself. */
+export interface Caller {
+  readonly user?: string | null | undefined
+  readonly team?: string | null | undefined
+  /** Default: `user`. */
+  readonly role?: "admin" | "user" | undefined
+  /** The model names that may be used. Default: all. */
+  readonly models?: ReadonlyArray<string> | undefined
+}
+
+export const ofCaller = ({ models = ["*"], role = "user", team = null, user = null }: Caller): Principal =>
+  new Principal({ role, user, team, keyHash: null, models: [...models] })

@@ -10,7 +10,8 @@ import * as Bytes from "./Bytes.ts"
 import * as FailedAnswer from "./FailedAnswer.ts"
 import * as HostAnswer from "./HostAnswer.ts"
 import * as HostFailure from "./HostFailure.ts"
-import type { RequestBody, TransportResponse } from "./HttpTransport.ts"
+import type { RequestBody } from "./HttpTransport.ts"
+import type { Send } from "./ModelCalls.ts"
 import type { ProviderCall } from "./Provider.ts"
 import { type ProviderError, Unreachable } from "./ProviderError.ts"
 import type { ProviderAccount } from "./Upstream.ts"
@@ -82,12 +83,14 @@ const accountOf = ({ apiKey, baseUrl, headers, id, provider }: Account): Attempt
 const bytesOf = (body: RequestBody | null): Promise<Uint8Array> =>
   body instanceof Uint8Array ? Promise.resolve(body) : Bytes.collect(body?.bytes ?? Bytes.fromArray())
 
-/** What a call to a provider is made with: the wire itself, or a handler of the host's. */
-export type Send = (
-  target: ProviderAccount,
-  call: ProviderCall,
-  deployment: Deployment
-) => Effect.Effect<TransportResponse, ProviderError, Scope.Scope>
+/** The attempt that a call to a provider stands for. */
+export const attemptOf = <Body>(
+  { account }: ProviderAccount,
+  { body }: ProviderCall,
+  deployment: Deployment,
+  signal: AbortSignal
+): Effect.Effect<Attempt<Body>> =>
+  Effect.promise(async () => new WrappedAttempt<Body>(deployment, accountOf(account), await bytesOf(body), signal))
 
 /**
  * A handler in the place of the wire. `stream` is whether the client asked for events. The scope aborts the
@@ -116,10 +119,9 @@ export const send =
             return Effect.die(new HandlerDefect(thrown))
         }
       }
+      const attempt = yield* attemptOf<Body>(target, call, deployment, controller.signal)
       const response = yield* Effect.tryPromise({
         try: async () => {
-          const bytes = await bytesOf(call.body)
-          const attempt = new WrappedAttempt<Body>(deployment, accountOf(target.account), bytes, controller.signal)
           const answer = await HostAnswer.toResponse(await handler(attempt), stream, wire)
           // Too late: nobody is there any more who would give it up.
           if (controller.signal.aborted) answer.cancel()

@@ -1,6 +1,7 @@
 /** From a configuration to a gateway that an adapter can mount. */
 import * as Authenticator from "@omnifile/core/Authenticator"
 import type { BlobStore } from "@omnifile/core/BlobStore"
+import type { Facade } from "@omnifile/core/Facade"
 import type { Hook } from "@omnifile/core/Hooks"
 import * as Limits from "@omnifile/core/Limits"
 import * as Omnifile from "@omnifile/core/Omnifile"
@@ -63,21 +64,31 @@ const limits = ({ configuration: { keys, limits }, limitStore }: OpenOptions): L
 /** What the API stands on, and an app beside it can use: the core, and how requests are read and callers known. */
 export type Services = Omnifile.Services | Authenticator.Authenticator | RequestBodies
 
-/** The core over the configured storage and accounts. */
-export const layerServices = (options: OpenOptions) => {
-  const { configuration, hooks, providers = [], storage } = options
-  const { accounts, deployments, files, keys, server } = configuration
-  const core = Omnifile.layer({
-    catalog: { accounts, deployments, providers: [...builtInProviders, ...providers] },
-    settings: files,
-    hooks
-  })
-  return core.pipe(
-    Layer.provideMerge(Layer.mergeAll(Authenticator.layer(keys), NodeBodies.layer)),
-    Layer.provide(Layer.succeed(Limits.Configured, limits(options))),
-    Layer.provide(UndiciTransport.layer),
-    Layer.provide(Layer.mergeAll(storage ?? Backends.layer(configuration), NodeMd5.layer, NodeSha256.layer)),
-    Layer.provide(Layer.unwrap(Effect.map(secrets(configuration), UnifiedIds.layerSealed))),
+/** What the configuration says of accounts, models and files. */
+const coreOptions = ({ configuration, hooks, providers = [] }: OpenOptions): Omnifile.Options => {
+  const { accounts, deployments, files } = configuration
+  const catalog = { accounts, deployments, providers: [...builtInProviders, ...providers] }
+  return { catalog, settings: files, hooks }
+}
+
+/** What the core runs on here: the configured storage, secret and limits, undici, and Node's own digests. */
+const layerBackends = (options: OpenOptions) =>
+  Layer.mergeAll(
+    UndiciTransport.layer,
+    options.storage ?? Backends.layer(options.configuration),
+    NodeMd5.layer,
+    NodeSha256.layer,
+    Layer.succeed(Limits.Configured, limits(options)),
+    Layer.unwrap(Effect.map(secrets(options.configuration), UnifiedIds.layerSealed))
+  )
+
+/** The core over the configured storage and accounts, and what routes need beside it. */
+const layerServices = (options: OpenOptions) => {
+  const { keys, server } = options.configuration
+  return Omnifile.layer(coreOptions(options)).pipe(
+    Layer.provide(layerBackends(options)),
+    Layer.merge(Layer.provide(Authenticator.layer(keys), NodeSha256.layer)),
+    Layer.merge(NodeBodies.layer),
     Layer.merge(Layer.succeed(ServerSettings, { maxBodySize: server.maxBodySize }))
   )
 }
@@ -89,3 +100,7 @@ export const open = (options: OpenOptions): Promise<Gateway.GatewayOver<Services
     (services) => Layer.provide(Api.layer, Layer.succeedContext(services)),
     Logging.layer(options.configuration.server.log)
   )
+
+/** The same for a program without a server: the core as promises. Close it at the program's end. */
+export const openProgram = (options: OpenOptions): Promise<Facade> =>
+  Omnifile.make({ ...coreOptions(options), backends: layerBackends(options) })

@@ -5,7 +5,7 @@
 import { Authenticator } from "@omnifile/core/Authenticator"
 import { Unauthenticated } from "@omnifile/core/CallError"
 import { Pipeline } from "@omnifile/core/Pipeline"
-import { Principal } from "@omnifile/core/Principal"
+import { type Caller, ofCaller, type Principal } from "@omnifile/core/Principal"
 import * as CoreWrap from "@omnifile/core/Wrap"
 import * as Endpoint from "@omnifile/http/Endpoint"
 import * as ProviderResponse from "@omnifile/http/ProviderResponse"
@@ -18,15 +18,6 @@ import type { GatewayOver } from "./Gateway.ts"
 import { Attachment, type Locals } from "./NodeBridge.ts"
 import type { Services } from "./Open.ts"
 import { type OperationName, read, type WrapBody, wires } from "./WrapOperation.ts"
-
-/** Who calls, as the host has found out by itself. */
-export interface Caller {
-  readonly user?: string | null | undefined
-  readonly team?: string | null | undefined
-  readonly role?: "admin" | "user" | undefined
-  /** The model names that may be used. Default: all. */
-  readonly models?: ReadonlyArray<string> | undefined
-}
 
 export interface Options<in Host> {
   /** What the route takes and answers: the body and the events of this API. */
@@ -60,9 +51,6 @@ interface Visit<out Host> {
   /** Ends the request for us: the host deals with it. */
   readonly handOver: (cause: unknown) => void
 }
-
-const principalOf = ({ models = ["*"], role = "user", team = null, user = null }: Caller): Principal =>
-  new Principal({ role, user, team, keyHash: null, models: [...models] })
 
 const unknownCaller = new Unauthenticated({ message: "You are not signed in." })
 
@@ -114,7 +102,7 @@ export const make = <Body = WrapBody, Host = void>(
 
   return async (request, response, host, locals) => {
     const found = caller === undefined ? null : await caller(host)
-    const principal = found === null ? null : principalOf(found)
+    const principal = found === null ? null : ofCaller(found)
     await new Promise<void>((resolve, reject) => {
       const attachment: Visit<Host> = { host, principal, response, handOver: reject }
       void node(request, response, { ...locals, attachment }).then(resolve)

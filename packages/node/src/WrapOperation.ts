@@ -1,8 +1,9 @@
 /** The operations that a route of the host's own can be: how their bodies are read, and what they look like. */
-import { type CallError, UnsupportedMediaType } from "@omnifile/core/CallError"
+import type { CallError } from "@omnifile/core/CallError"
 import * as ChatRequest from "@omnifile/core/ChatRequest"
 import type { Wire } from "@omnifile/core/HostAnswer"
 import type { ChatCompletion } from "@omnifile/core/Operation"
+import * as JsonBody from "@omnifile/http/JsonBody"
 import type { RequestBodies } from "@omnifile/http/RequestBodies"
 import * as Effect from "effect/Effect"
 import type { Headers } from "effect/http/Headers"
@@ -19,9 +20,6 @@ export interface WrapBody {
 
 export const wires: Readonly<Record<OperationName, Wire>> = { chat: "chat" }
 
-const isJson = (contentType: string | undefined): boolean =>
-  contentType === undefined || /^application\/(?:[\w.+-]+\+)?json\b/i.test(contentType)
-
 /** Reads a request of the operation. */
 export const read = Effect.fnUntraced(function* (
   _name: OperationName,
@@ -30,8 +28,5 @@ export const read = Effect.fnUntraced(function* (
   bodies: RequestBodies["Service"],
   limit: number
 ): Effect.fn.Return<ChatCompletion, CallError> {
-  if (!isJson(headers["content-type"])) {
-    return yield* new UnsupportedMediaType({ message: "Send the body as application/json." })
-  }
-  return yield* Effect.fromResult(ChatRequest.parse(yield* bodies.bytes(request, limit)))
+  return yield* Effect.fromResult(ChatRequest.parse(yield* JsonBody.read(request, headers, bodies, limit)))
 })

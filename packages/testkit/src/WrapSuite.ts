@@ -14,7 +14,7 @@ import { failure } from "./host/checks.ts"
 import * as Installation from "./host/Installation.ts"
 import type { Host } from "./host/RunningHost.ts"
 import * as WatchedStorage from "./host/WatchedStorage.ts"
-import * as OpenAIEmulator from "./OpenAIEmulator.ts"
+import type * as OpenAIEmulator from "./OpenAIEmulator.ts"
 
 export type WrapBody = OpenAI.Chat.ChatCompletionCreateParams
 

@@ -1,0 +1,287 @@
+/**
+ * The core for programs without a server and without Effect: promises in the place of effects. `Omnifile.make` builds
+ * one. Each promise is rejected with the `CallError` that an effect would fail with.
+ *
+ * The one module of the core that runs effects.
+ */
+import * as Effect from "effect/Effect"
+import type * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Bytes from "./Bytes.ts"
+import { type CallError, invalid } from "./CallError.ts"
+import * as ChatRequest from "./ChatRequest.ts"
+import type { Event } from "./Event.ts"
+import { Events } from "./Events.ts"
+import type { Answers } from "./Hooks.ts"
+import type { TransportResponse } from "./HttpTransport.ts"
+import { Intake } from "./Intake.ts"
+import type { InputPurpose, ManagedFile, Purpose, ReplicaState } from "./ManagedFile.ts"
+import type { Send } from "./ModelCalls.ts"
+import type { Operation } from "./Operation.ts"
+import { Pipeline } from "./Pipeline.ts"
+import { admin, type Caller, ofCaller, type Principal } from "./Principal.ts"
+import * as Uuid from "./Uuid.ts"
+import * as Wrap from "./Wrap.ts"
+
+/** A file to upload. */
+export interface NewFile {
+  readonly content: string | Uint8Array | AsyncIterable<Uint8Array>
+  /** Without a path. */
+  readonly filename: string
+  /** Default: `user_data`. */
+  readonly purpose?: InputPurpose | undefined
+  /** What the content is, such as `application/pdf`. */
+  readonly contentType?: string | undefined
+  /** The model names that it is for; none means every model that the caller may use. */
+  readonly models?: ReadonlyArray<string> | undefined
+  /** Seconds. */
+  readonly expiresAfter?: number | undefined
+  /** The same key and the same file again answer the first one. */
+  readonly idempotencyKey?: string | undefined
+}
+
+/** A file under its unified ID. Times in milliseconds since 1970. */
+export interface FileInfo {
+  readonly id: string
+  readonly filename: string
+  readonly bytes: number
+  readonly contentType: string
+  /** Hex. */
+  readonly sha256: string
+  readonly purpose: Purpose
+  readonly createdAt: number
+  readonly expiresAt: number | null
+  readonly copies: ReadonlyArray<{ readonly account: string; readonly state: ReplicaState }>
+}
+
+export interface FileQuery {
+  readonly purpose?: Purpose | undefined
+  /** By creation. Default: `desc`. */
+  readonly order?: "asc" | "desc" | undefined
+  /** Default: 100. */
+  readonly limit?: number | undefined
+  /** The ID after which the page begins. */
+  readonly after?: string | undefined
+}
+
+/** The body of a chat completion, as text or as an object. */
+export type Body = string | Uint8Array | object
+
+/** Whatever is called without saying who calls may do everything. */
+export interface Facade {
+  readonly files: {
+    readonly create: (file: NewFile, caller?: Caller) => Promise<FileInfo>
+    readonly retrieve: (id: string, caller?: Caller) => Promise<FileInfo>
+    readonly list: (
+      query?: FileQuery,
+      caller?: Caller
+    ) => Promise<{ readonly files: ReadonlyArray<FileInfo>; readonly hasMore: boolean }>
+    /** The whole content in memory. */
+    readonly content: (id: string, caller?: Caller) => Promise<Uint8Array>
+    /** The content as it is read. Nothing happens before it is iterated, and a refusal is thrown there. */
+    readonly stream: (id: string, caller?: Caller) => AsyncIterable<Uint8Array>
+    readonly delete: (id: string, caller?: Caller) => Promise<void>
+  }
+  /**
+   * Makes a body ready for a deployment: checks the files in it, makes missing copies, and puts the deployment's own
+   * model name and file IDs in. For a call of one's own that may fail over, see `call`.
+   */
+  readonly resolve: <Body_ = unknown>(body: Body, caller?: Caller) => Promise<Omit<Wrap.Attempt<Body_>, "signal">>
+  /** Has `handler` call the provider, with the next deployment when it fails, and answers what it has answered. */
+  readonly call: <Body_ = unknown>(body: Body, handler: Wrap.Handler<Body_>, caller?: Caller) => Promise<Response>
+  /** Calls a deployment of the body's model: the provider's answer, plain or streamed. */
+  readonly chat: (body: Body, caller?: Caller) => Promise<Response>
+  /** What becomes of files and jobs, from now on. */
+  readonly events: () => AsyncIterable<Event>
+  /** Ends what runs, and frees everything. */
+  readonly close: () => Promise<void>
+}
+
+const encoder = new TextEncoder()
+
+const inMemory = (body: Body): Bytes.InMemory => {
+  if (body instanceof Uint8Array) return Bytes.fromArray(body)
+  return Bytes.fromArray(encoder.encode(typeof body === "string" ? body : JSON.stringify(body)))
+}
+
+const contentOf = (content: NewFile["content"]): Bytes.Bytes =>
+  typeof content === "string" || content instanceof Uint8Array ? inMemory(content) : content
+
+const infoOf = (file: ManagedFile): FileInfo => ({
+  id: file.id ?? "",
+  filename: file.filename,
+  bytes: file.bytes,
+  contentType: file.contentType,
+  sha256: file.sha256,
+  purpose: file.purpose,
+  createdAt: file.createdAt,
+  expiresAt: file.expiresAt,
+  copies: file.replicas.map(({ account, state }) => ({ account, state }))
+})
+
+const principalOf = (caller: Caller | undefined): Principal => (caller === undefined ? admin : ofCaller(caller))
+
+/** A name that is a path or could end a header is nobody's file name. */
+const nameOf = (filename: string): Effect.Effect<string, CallError> =>
+  // oxlint-disable-next-line no-control-regex -- control characters are what is refused
+  filename === "" || /[/\\\u0000-\u001f\u007f]/.test(filename)
+    ? Effect.fail(invalid("The name of the file cannot be used.", "filename"))
+    : Effect.succeed(filename.toWellFormed())
+
+const emptyAnswer: TransportResponse = {
+  status: 204,
+  headers: {},
+  complete: new Uint8Array(0),
+  body: Bytes.fromArray(),
+  cancel: () => {}
+}
+
+const run = <Op extends Operation>(operation: Op, principal: Principal, send?: Send) =>
+  Effect.gen(function* () {
+    const pipeline = yield* Pipeline
+    return yield* pipeline.run({ id: `call_${yield* Uuid.make}`, principal, operation }, { send })
+  })
+
+const create = (file: NewFile, principal: Principal) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const intake = yield* Intake
+      const filename = yield* nameOf(file.filename)
+      const operation = {
+        _tag: "CreateFile",
+        content: yield* intake.receive(principal, contentOf(file.content)),
+        filename,
+        declaredType: file.contentType ?? null,
+        purpose: file.purpose ?? "user_data",
+        models: [...new Set(file.models)],
+        expiresAfter: file.expiresAfter ?? null,
+        idempotencyKey: file.idempotencyKey ?? null
+      } as const
+      return infoOf((yield* run(operation, principal)).file)
+    })
+  )
+
+/** What a content or an answer needs while it is read ends with the reading. */
+const held = async function* (bytes: Bytes.Bytes, end: () => Promise<void>): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    yield* bytes
+  } finally {
+    await end()
+  }
+}
+
+const responseOf = (answer: TransportResponse, end: () => Promise<void>): Response => {
+  const headers = new Headers()
+  for (const name of ["content-type", "content-encoding"]) {
+    const value = answer.headers[name]
+    if (typeof value === "string") headers.set(name, value)
+  }
+  const chunks = held(answer.body, end)
+  const stream = new ReadableStream<Uint8Array>({
+    pull: async (controller) => {
+      const next = await chunks.next()
+      if (next.done === true) controller.close()
+      else controller.enqueue(next.value)
+    },
+    cancel: async () => {
+      answer.cancel()
+      await end()
+    }
+  })
+  return new Response(stream, { status: answer.status, headers })
+}
+
+type Services = Events | Intake | Pipeline
+
+/** The façade over a core that is built. */
+export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRuntime<R, E>): Facade => {
+  const runPromise = <A>(effect: Effect.Effect<A, CallError, Services>): Promise<A> =>
+    runtime.runPromise(effect as Effect.Effect<A, CallError, R>)
+
+  /** Runs with a scope that lasts until its end is called. */
+  const open = async <A>(effect: Effect.Effect<A, CallError, Services | Scope.Scope>) => {
+    const scope = Scope.makeUnsafe()
+    const end = () => runPromise(Scope.close(scope, Exit.void))
+    try {
+      return { value: await runPromise(Scope.provide(effect, scope)), end }
+    } catch (cause) {
+      await end()
+      throw cause
+    }
+  }
+
+  const openContent = (id: string, caller: Caller | undefined) =>
+    open(
+      Effect.map(
+        run({ _tag: "FileContent", id, range: null }, principalOf(caller)),
+        (answer: Answers["FileContent"]) => answer.content.bytes
+      )
+    )
+
+  const openChat = (body: Body, caller: Caller | undefined, sendOf?: (stream: boolean) => Send) =>
+    open(
+      Effect.gen(function* () {
+        const operation = yield* Effect.fromResult(ChatRequest.parse(inMemory(body)))
+        return (yield* run(operation, principalOf(caller), sendOf?.(operation.stream))).response
+      })
+    )
+
+  const stream = async function* (id: string, caller?: Caller): AsyncGenerator<Uint8Array, void, void> {
+    const { end, value } = await openContent(id, caller)
+    yield* held(value, end)
+  }
+
+  return {
+    files: {
+      create: (file, caller) => runPromise(create(file, principalOf(caller))),
+      retrieve: async (id, caller) => {
+        const operation = { _tag: "RetrieveFile", id } as const
+        return infoOf((await runPromise(Effect.scoped(run(operation, principalOf(caller))))).file)
+      },
+      list: async ({ after = null, limit = 100, order = "desc", purpose = null } = {}, caller) => {
+        const operation = { _tag: "ListFiles", after, limit, order, purpose } as const
+        const { page } = await runPromise(Effect.scoped(run(operation, principalOf(caller))))
+        return { files: page.files.map(infoOf), hasMore: page.hasMore }
+      },
+      content: (id, caller) => Bytes.collect(stream(id, caller)),
+      stream,
+      delete: async (id, caller) => {
+        await runPromise(Effect.scoped(run({ _tag: "DeleteFile", id }, principalOf(caller))))
+      }
+    },
+    resolve: async <Body_>(body: Body, caller?: Caller) => {
+      let resolved: Wrap.Attempt<Body_> | undefined
+      const { end } = await openChat(
+        body,
+        caller,
+        () => (target, call, deployment) =>
+          Effect.map(Wrap.attemptOf<Body_>(target, call, deployment, new AbortController().signal), (attempt) => {
+            resolved = attempt
+            return emptyAnswer
+          })
+      )
+      await end()
+      if (resolved === undefined) throw new Error("A call succeeded without any deployment")
+      return resolved
+    },
+    call: async (body, handler, caller) => {
+      try {
+        const { end, value } = await openChat(body, caller, (stream) => Wrap.send(handler, stream, "chat"))
+        return responseOf(value, end)
+      } catch (cause) {
+        throw cause instanceof Wrap.HandlerDefect ? cause.cause : cause
+      }
+    },
+    chat: async (body, caller) => {
+      const { end, value } = await openChat(body, caller)
+      return responseOf(value, end)
+    },
+    events: () =>
+      Stream.toAsyncIterable(
+        Stream.unwrap(Effect.promise(() => runPromise(Effect.map(Events, ({ stream }) => stream))))
+      ),
+    close: () => runtime.dispose()
+  }
+}

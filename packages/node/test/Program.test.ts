@@ -1,0 +1,116 @@
+import type { Facade } from "@omnifile/core/Facade"
+import { afterAll, afterEach, assert, beforeAll, describe, it } from "@effect/vitest"
+import { failure } from "@omnifile/testkit/host/checks"
+import * as Installation from "@omnifile/testkit/host/Installation"
+import * as WatchedStorage from "@omnifile/testkit/host/WatchedStorage"
+import type { Emulator } from "@omnifile/testkit/OpenAIEmulator"
+import type OpenAI from "openai"
+import { Readable } from "node:stream"
+import * as Open from "../src/Open.ts"
+
+const alice = { user: "alice" }
+const bob = { user: "bob" }
+
+const tagOf = (error: unknown): unknown => (error as { readonly _tag?: unknown } | null)?._tag
+
+describe("a program without a server", () => {
+  let emulator: Emulator
+  let omnifile: Facade
+  beforeAll(async () => {
+    emulator = await Installation.startEmulator()
+    omnifile = await Open.openProgram(Installation.make(emulator, WatchedStorage.make()))
+  })
+  afterAll(async () => {
+    await omnifile.close()
+    await emulator.close()
+  })
+  afterEach(() => emulator.clearFaults())
+
+  const upload = (text = "what a program has to say", filename = "said.txt") =>
+    omnifile.files.create({ content: text, filename, models: [Installation.modelOf("alpha")] }, alice)
+
+  const askAbout = (id: string, account: "alpha" | "beta" | "ticker", stream = false) => ({
+    model: Installation.modelOf(account),
+    messages: [{ role: "user", content: [{ type: "file", file: { file_id: id } }] }],
+    stream
+  })
+
+  it("creates, finds, lists, reads and deletes files of whoever it says is calling", async () => {
+    const file = await upload()
+    assert.match(file.id, /^file-/)
+    assert.deepInclude(file, { filename: "said.txt", bytes: 25, purpose: "user_data", contentType: "text/plain" })
+    assert.deepStrictEqual(file.copies, [{ account: "alpha", state: "ready" }])
+    assert.deepStrictEqual(await omnifile.files.retrieve(file.id, alice), file)
+    const listed = await omnifile.files.list({ limit: 1 }, alice)
+    assert.deepStrictEqual(listed.files, [file])
+    const content = await omnifile.files.content(file.id, alice)
+    assert.strictEqual(new TextDecoder().decode(content), "what a program has to say")
+    assert.strictEqual(tagOf(await failure(omnifile.files.retrieve(file.id, bob))), "NotFound")
+    assert.strictEqual(tagOf(await failure(omnifile.files.content(file.id, bob))), "NotFound")
+    assert.strictEqual((await omnifile.files.retrieve(file.id)).id, file.id)
+    await omnifile.files.delete(file.id, alice)
+    assert.strictEqual(tagOf(await failure(omnifile.files.retrieve(file.id))), "NotFound")
+  })
+
+  it("takes content as bytes and as a stream, and refuses names that are none", async () => {
+    const content = Readable.from([Buffer.from("in "), Buffer.from("parts")])
+    const file = await omnifile.files.create({ content, filename: "parts.txt", idempotencyKey: "once" })
+    assert.strictEqual(file.bytes, 8)
+    const again = { content: Buffer.from("in parts"), filename: "parts.txt", idempotencyKey: "once" }
+    assert.strictEqual((await omnifile.files.create(again)).id, file.id)
+    for (const filename of ["", "a/b", "a\r\nb"]) {
+      const refused = failure(omnifile.files.create({ content: "x", filename }))
+      assert.strictEqual(tagOf(await refused), "InvalidRequest")
+    }
+  })
+
+  it("makes a body ready for a deployment, with its model name and its own file IDs", async () => {
+    const { id } = await upload()
+    const before = emulator.journal.filter(({ route }) => route === "chat").length
+    const { account, body, deployment } = await omnifile.resolve<OpenAI.ChatCompletionCreateParams>(
+      askAbout(id, "beta"),
+      alice
+    )
+    assert.deepInclude({ ...account }, { id: "beta", apiKey: "sk-beta", baseUrl: emulator.baseUrl })
+    assert.deepStrictEqual([deployment.id, body.model], ["on-beta", "provider-beta"])
+    const copy = JSON.stringify(body).match(/"file_id":"([^"]+)"/)?.[1] ?? ""
+    assert.isTrue(emulator.files("beta").some((file) => file.id === copy))
+    assert.strictEqual(emulator.journal.filter(({ route }) => route === "chat").length, before)
+    assert.strictEqual(tagOf(await failure(omnifile.resolve(askAbout(id, "beta"), bob))), "NotFound")
+    assert.strictEqual(tagOf(await failure(omnifile.resolve("{"))), "InvalidRequest")
+  })
+
+  it("calls a deployment, plain and streamed", async () => {
+    const { id } = await upload()
+    const answer = (await (await omnifile.chat(askAbout(id, "beta"), alice)).json()) as OpenAI.ChatCompletion
+    assert.include(answer.choices[0]?.message.content ?? "", "File 1: said.txt, 25 bytes")
+    const events = await omnifile.chat(JSON.stringify(askAbout(id, "beta", true)), alice)
+    assert.match(events.headers.get("content-type") ?? "", /^text\/event-stream/)
+    assert.match(await events.text(), /data: \[DONE\]\n\n$/)
+  })
+
+  it("gives up a provider's stream that nobody reads on", async () => {
+    const { id } = await upload()
+    const reader = (await omnifile.chat(askAbout(id, "ticker", true), alice)).body?.getReader()
+    await reader?.read()
+    await reader?.cancel()
+    await emulator.waitFor(({ account, aborted }) => account === "ticker" && aborted)
+  })
+
+  it("has a handler of its own make the call, whose mistakes stay its own", async () => {
+    const { id } = await upload()
+    const answer = await omnifile.call<OpenAI.ChatCompletionCreateParams>(
+      askAbout(id, "alpha"),
+      ({ account, body }) => ({ answeredBy: account.id, model: body.model }),
+      alice
+    )
+    assert.deepStrictEqual(await answer.json(), { answeredBy: "alpha", model: "provider-alpha" })
+    const mistake = new TypeError("oops")
+    const thrown = omnifile.call(askAbout(id, "alpha"), () => {
+      throw mistake
+    })
+    assert.strictEqual(await failure(thrown), mistake)
+    const failing = omnifile.call(askAbout(id, "alpha"), () => ({ status: 500, body: "down" }))
+    assert.strictEqual(tagOf(await failure(failing)), "ProvidersFailed")
+  })
+})
