@@ -1,9 +1,11 @@
-/** What becomes of files and jobs in this process, as a stream. */
+/** What becomes of files and jobs in this process, as a stream, and told to hooks. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 import type { Event } from "./Event.ts"
+import { Hooks, stepsOf } from "./Hooks.ts"
 import { Registry } from "./Registry.ts"
 
 export class Events extends Context.Service<
@@ -14,7 +16,22 @@ export class Events extends Context.Service<
   }
 >()("@omnifile/core/Events") {}
 
-export const layer: Layer.Layer<Events, never, Registry> = Layer.effect(
-  Events,
-  Effect.map(Registry, ({ committed }) => Events.of({ stream: Stream.fromPubSub(committed) }))
-)
+const make = Effect.gen(function* () {
+  const { committed } = yield* Registry
+  const onEvents = stepsOf(yield* Hooks, "onEvent")
+
+  /** One after the other, in the order of their making; what goes wrong in a hook is its own affair. */
+  const tell = (event: Event) =>
+    Effect.forEach(
+      onEvents,
+      (onEvent) => Effect.catchCause(onEvent(event), (cause) => Effect.logWarning("A hook failed at an event", cause)),
+      { discard: true }
+    )
+  if (onEvents.length > 0) {
+    const subscription = yield* PubSub.subscribe(committed)
+    yield* Effect.forkScoped(Effect.forever(Effect.flatMap(PubSub.take(subscription), tell)))
+  }
+  return Events.of({ stream: Stream.fromPubSub(committed) })
+})
+
+export const layer: Layer.Layer<Events, never, Hooks | Registry> = Layer.effect(Events, make)

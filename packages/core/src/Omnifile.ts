@@ -105,7 +105,7 @@ const layerOperations = Layer.mergeAll(
 )
 
 /** What happens without anyone asking. */
-const layerLoops = Layer.mergeAll(JobPoller.layer, Maintenance.layer, UploadExpiry.layer, Webhooks.layer)
+const layerLoops = Layer.mergeAll(Events.layer, JobPoller.layer, Maintenance.layer, UploadExpiry.layer, Webhooks.layer)
 
 export const layer = ({ catalog, hooks = [], settings = {} }: Options): Layer.Layer<Services, StorageError, Backends> =>
   Pipeline.layer.pipe(
@@ -119,7 +119,7 @@ export const layer = ({ catalog, hooks = [], settings = {} }: Options): Layer.La
     Layer.provideMerge(OutputFiles.layer),
     Layer.provideMerge(Layer.mergeAll(Idempotency.layer, Replication.layer, Removal.layer, FileLookup.layer)),
     Layer.provideMerge(CopyUpload.layer),
-    Layer.provideMerge(Layer.mergeAll(Jobs.layer, LostUploads.layer, Limits.layer, UsageLedger.layer, Events.layer)),
+    Layer.provideMerge(Layer.mergeAll(Jobs.layer, LostUploads.layer, Limits.layer, UsageLedger.layer)),
     Layer.provideMerge(Layer.mergeAll(Instance.layer, Upstream.layer, Deployments.layer, Catalog.layer(catalog))),
     Layer.provideMerge(Registry.layer),
     Layer.provide(Layer.succeed(Settings, { ...defaults, ...settings }))
