@@ -26,6 +26,13 @@ export interface TransportRequest {
   readonly idleTimeout: number
 }
 
+/** Sees a body on its way to who reads it. */
+export interface Observer {
+  readonly chunk: (bytes: Uint8Array) => void
+  /** Nothing more comes, for whatever reason. Called once. */
+  readonly end: () => void
+}
+
 export interface TransportResponse {
   readonly status: number
   /** Names in lower case. */
@@ -36,6 +43,11 @@ export interface TransportResponse {
   readonly body: Bytes
   /** Gives up the rest of the body and with it the connection. Does nothing after the end. */
   readonly cancel: () => void
+  /**
+   * Lets somebody look at the body, from its first byte on, if the wire can show it without an iteration in between.
+   * To be called before the body is read, and once.
+   */
+  readonly observe?: ((observer: Observer) => void) | undefined
 }
 
 export class TransportError extends Schema.TaggedError<TransportError>()("TransportError", {

@@ -112,6 +112,7 @@ const endOfObject = (text: string, start: number): number => {
 }
 
 const usageKey = /"usage"\s*:\s*(?=\{)/g
+const hasUsage = /"usage"\s*:\s*\{/
 
 /**
  * The last `usage` of a document whose beginning is missing. Text cannot be mistaken for it: its quotes are escaped.
@@ -137,7 +138,7 @@ export const ofParts = (...parts: ReadonlyArray<string>): Tokens | null => {
   let all: JsonObject = {}
   for (const part of parts) {
     for (const line of part.split(/\r\n|\n|\r/)) {
-      if (!line.includes('"usage"')) continue
+      if (!hasUsage.test(line)) continue
       const text = line.replace(dataField, "")
       const whole = usageOf(encoder.encode(text))
       const usage = whole === undefined ? usageOfEnd(text) : whole

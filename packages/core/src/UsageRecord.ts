@@ -19,6 +19,11 @@ export class UsageRecord extends Schema.Class<UsageRecord>("UsageRecord")({
   tokens: Tokens
 }) {}
 
+const hour = 60 * 60 * 1000
+
+/** When the bucket begins in which something is counted. */
+export const hourOf = (millis: number): number => millis - (millis % hour)
+
 export const entries = ({ at, owner }: UsageRecord): ReadonlyArray<IndexEntry> => [
   { index: "list", partitions: scopesOfOwner(owner), sort: instant(at) }
 ]

@@ -5,6 +5,7 @@
  */
 import {
   HttpTransport,
+  type Observer,
   TransportError,
   type TransportRequest,
   type TransportResponse
@@ -18,6 +19,9 @@ import { type Dispatcher, errors, Pool } from "undici"
 /** Answers of known length up to this one are collected before they are passed on; in bytes. */
 const collectedLength = 64 * 1024
 
+/** How much of a streamed answer is kept for an observer that comes late; in bytes. */
+const earlyLength = 128 * 1024
+
 const isTimeout = (cause: unknown): boolean =>
   cause instanceof errors.HeadersTimeoutError ||
   cause instanceof errors.BodyTimeoutError ||
@@ -27,19 +31,42 @@ const isTimeout = (cause: unknown): boolean =>
 class AnswerStream extends Readable {
   readonly #controller: Dispatcher.DispatchController
   #ended = false
+  /** What has come before anybody could look at it; given up when it becomes too much to keep. */
+  #early: Array<Buffer> | undefined = []
+  #earlyLength = 0
+  #observer: Observer | undefined
 
   constructor(controller: Dispatcher.DispatchController) {
     super()
     this.#controller = controller
   }
 
+  observe(observer: Observer): void {
+    for (const chunk of this.#early ?? []) observer.chunk(chunk)
+    this.#early = undefined
+    if (this.#ended) observer.end()
+    else this.#observer = observer
+  }
+
   offer(chunk: Buffer): void {
+    this.#observer?.chunk(chunk)
+    if (this.#early !== undefined) {
+      this.#early.push(chunk)
+      this.#earlyLength += chunk.length
+      if (this.#earlyLength > earlyLength) this.#early = undefined
+    }
     if (!this.push(chunk)) this.#controller.pause()
   }
 
   end(): void {
-    this.#ended = true
+    this.#conclude()
     this.push(null)
+  }
+
+  #conclude(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#observer?.end()
   }
 
   override _read(): void {
@@ -48,7 +75,7 @@ class AnswerStream extends Readable {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     if (!this.#ended) this.#controller.abort(error ?? new Error("the answer was given up"))
-    this.#ended = true
+    this.#conclude()
     done(error)
   }
 }
@@ -139,7 +166,8 @@ class Exchange implements Dispatcher.DispatchHandler {
         headers: this.#headers,
         complete,
         body,
-        cancel: () => void this.#stream?.destroy()
+        cancel: () => void this.#stream?.destroy(),
+        observe: this.#stream === undefined ? undefined : (observer) => this.#stream?.observe(observer)
       })
     )
   }

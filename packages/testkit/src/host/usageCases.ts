@@ -1,4 +1,65 @@
-/** What a host promises of usage. Nothing yet. */
+/** What calls have used is counted, however they are answered, and told to who may know. */
+import { assert, it } from "@effect/vitest"
+import type OpenAI from "openai"
+import { refused } from "./checks.ts"
+import { modelOf } from "./Installation.ts"
 import type { RunningHost } from "./RunningHost.ts"
 
-export const register = (_host: () => RunningHost): void => {}
+interface Usage {
+  readonly calls: number
+  readonly model: string
+  readonly account: string
+  readonly input_tokens: number
+  readonly output_tokens: number
+}
+
+const none = { calls: 0, input_tokens: 0, output_tokens: 0 }
+
+const usageOf = async ({ call }: RunningHost, model: string): Promise<Omit<Usage, "model" | "account">> => {
+  const answer = await call("/v1/usage?group_by=model,account")
+  assert.strictEqual(answer.statusCode, 200)
+  const { data } = (await answer.body.json()) as { readonly data: ReadonlyArray<Usage> }
+  return data.find((usage) => usage.model === model) ?? none
+}
+
+export const register = (host: () => RunningHost): void => {
+  it("counts what calls have used, plain and streamed", async () => {
+    const { openai } = host()
+    const model = modelOf("alpha")
+    const before = await usageOf(host(), model)
+    const request = { model, messages: [{ role: "user" as const, content: "count this" }] }
+    const reported: Array<OpenAI.CompletionUsage> = []
+    for (let index = 0; index < 3; index++) {
+      const { usage } = await openai.chat.completions.create(request)
+      if (usage !== undefined) reported.push(usage)
+    }
+    const options = { ...request, stream: true, stream_options: { include_usage: true } } as const
+    for await (const { usage } of await openai.chat.completions.create(options)) if (usage) reported.push(usage)
+    assert.lengthOf(reported, 4)
+    // A client may have its whole answer before the provider's connection says that there is no more.
+    let after = await usageOf(host(), model)
+    while (after.calls - before.calls < 4) after = await usageOf(host(), model)
+    const sum = (of: (usage: OpenAI.CompletionUsage) => number) => reported.reduce((all, one) => all + of(one), 0)
+    assert.strictEqual(after.calls - before.calls, 4)
+    assert.strictEqual(
+      after.input_tokens - before.input_tokens,
+      sum(({ prompt_tokens }) => prompt_tokens)
+    )
+    assert.strictEqual(
+      after.output_tokens - before.output_tokens,
+      sum(({ completion_tokens }) => completion_tokens)
+    )
+  })
+
+  it.each([
+    ["group_by=colour", "group_by"],
+    ["start_time=yesterday", "start_time"],
+    ["start_time=20&end_time=10", "start_time"],
+    ["start_time=0&end_time=4000000000", "start_time"],
+    ["limit=0", "limit"],
+    ["after=", "after"]
+  ])("refuses to sum usage for %s", async (query, param) => {
+    const error = await refused(await host().call(`/v1/usage?${query}`), 400)
+    assert.strictEqual(error.param, param)
+  })
+}
