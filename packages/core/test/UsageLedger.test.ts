@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as fc from "fast-check"
 import * as Bytes from "../src/Bytes.ts"
@@ -215,7 +216,9 @@ describe("the tap on answers", () => {
           )
           const edges = [0, ...cuts.map((cut) => (cut * 7) % whole.length).sort((a, b) => a - b), whole.length]
           const chunks = edges.slice(1).map((edge, index) => whole.slice(edges[index], edge))
-          const response = await Effect.runPromise(tapped(respond(Bytes.fromArray(...chunks))))
+          const response = await Effect.runPromise(
+            Scope.provide(tapped(respond(Bytes.fromArray(...chunks))), Scope.makeUnsafe())
+          )
           assert.deepStrictEqual(await Bytes.collect(response.body), whole)
           response.cancel()
           assert.deepStrictEqual(counted, [input])
