@@ -14,7 +14,16 @@ import {
 } from "../../src/HttpTransport.ts"
 import { type ParsedForm, parseForm } from "./multipart.ts"
 
-export type CallName = "create" | "list" | "retrieve" | "content" | "delete" | "chat"
+export type CallName =
+  | "create"
+  | "list"
+  | "retrieve"
+  | "content"
+  | "delete"
+  | "chat"
+  | "createBatch"
+  | "listBatches"
+  | "retrieveBatch"
 
 /** What becomes of one call. */
 export type Fault =
@@ -63,6 +72,18 @@ export interface StoredFile {
   processing: number | "never"
 }
 
+/** A batch as the provider has it. It does what the test says. */
+export interface StoredBatch {
+  readonly id: string
+  readonly inputFileId: string
+  readonly metadata: Readonly<Record<string, string>> | null
+  /** Milliseconds. */
+  readonly createdAt: number
+  status: "in_progress" | "completed"
+  outputFileId: string | null
+  usage: { readonly input_tokens: number; readonly output_tokens: number } | null
+}
+
 /** A call as the provider saw it. */
 interface Exchange {
   readonly call: CallName
@@ -79,6 +100,9 @@ export interface FakeAccount {
   readonly id: string
   readonly baseUrl: string
   readonly files: Map<string, StoredFile>
+  readonly batches: Map<string, StoredBatch>
+  /** Ends a batch with this output. */
+  readonly complete: (batch: string, output: string) => void
   readonly exchanges: Array<Exchange>
   /** Calls that are being answered now, and how many were at most. */
   readonly active: Map<CallName, number>
@@ -121,11 +145,30 @@ const makeAccount = (id: string): FakeAccount => {
   const scripts = new Map<CallName, Array<Fault>>()
   const constant = new Map<CallName, Fault>()
   const exchanges: Array<Exchange> = []
+  const files = new Map<string, StoredFile>()
+  const batches = new Map<string, StoredBatch>()
   return Object.assign(
     {
       id,
       baseUrl: `https://${id}.provider.test/v1`,
-      files: new Map<string, StoredFile>(),
+      files,
+      batches,
+      complete: (batchId: string, output: string) => {
+        const batch = batches.get(batchId)
+        if (batch === undefined) throw new Error(`There is no batch ${batchId}`)
+        const file: StoredFile = {
+          id: `file-out-of-${batchId}`,
+          filename: "output.jsonl",
+          contentType: "application/jsonl",
+          content: encode(output),
+          fields: new Map([["purpose", "batch_output"]]),
+          createdAt: batch.createdAt,
+          expiresAt: null,
+          processing: 0
+        }
+        files.set(file.id, file)
+        Object.assign(batch, { status: "completed", outputFileId: file.id })
+      },
       exchanges,
       active: new Map<CallName, number>(),
       peak: new Map<CallName, number>(),
@@ -151,6 +194,8 @@ type ScriptedAccount = FakeAccount & { readonly nextFault: (call: CallName) => F
 
 const route = (method: string, path: string): readonly [call: CallName, id: string | null] | undefined => {
   if (path === "/chat/completions") return ["chat", null]
+  if (path.startsWith("/batches/")) return ["retrieveBatch", path.slice("/batches/".length)]
+  if (path.startsWith("/batches")) return [method === "POST" ? "createBatch" : "listBatches", null]
   const [, id, tail] = /^\/files(?:\/([^/?]+))?(\/content)?(?:\?.*)?$/.exec(path) ?? []
   if (!path.startsWith("/files")) return undefined
   if (id === undefined) return method === "POST" ? ["create", null] : ["list", null]
@@ -196,6 +241,17 @@ const fileObject = ({ content, createdAt, expiresAt, filename, id, processing }:
   created_at: createdAt / 1000,
   ...(expiresAt === null ? {} : { expires_at: expiresAt / 1000 }),
   status: processing === 0 ? "processed" : "running"
+})
+
+const batchObject = ({ createdAt, id, inputFileId, metadata, outputFileId, status, usage }: StoredBatch) => ({
+  id,
+  object: "batch",
+  status,
+  input_file_id: inputFileId,
+  output_file_id: outputFileId,
+  created_at: createdAt / 1000,
+  metadata,
+  usage
 })
 
 const second = (millis: number): number => Math.floor(millis / 1000) * 1000
@@ -255,6 +311,33 @@ export const make = (...ids: ReadonlyArray<string>): FakeProvider => {
       case "delete":
         account.files.delete(exchange.id ?? "")
         return file === undefined ? missing : { status: 200, body: { id: file.id, deleted: true } }
+      case "createBatch": {
+        const { input_file_id, metadata = null } = JSON.parse(decode(exchange.body)) as {
+          readonly input_file_id: string
+          readonly metadata?: Readonly<Record<string, string>> | null
+        }
+        if (!account.files.has(input_file_id)) return refusal(400, `No such File object: ${input_file_id}`)
+        const batch: StoredBatch = {
+          id: `batch_${account.id}_${++made}`,
+          inputFileId: input_file_id,
+          metadata,
+          createdAt: second(now),
+          status: "in_progress",
+          outputFileId: null,
+          usage: null
+        }
+        account.batches.set(batch.id, batch)
+        return { status: 200, body: batchObject(batch) }
+      }
+      case "listBatches":
+        return {
+          status: 200,
+          body: { data: [...account.batches.values()].reverse().map(batchObject), has_more: false }
+        }
+      case "retrieveBatch": {
+        const batch = account.batches.get(exchange.id ?? "")
+        return batch === undefined ? missing : { status: 200, body: batchObject(batch) }
+      }
       case "chat": {
         const body = decode(exchange.body)
         const named = namedFiles(body)

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import type * as Latch from "effect/Latch"
 import * as BlobStore from "../../src/BlobStore.ts"
+import type { Job } from "../../src/Job.ts"
 import type { ManagedFile } from "../../src/ManagedFile.ts"
 import * as Backend from "../../src/RegistryBackend.ts"
 import type { Change, Invalidation, RegistryBackend } from "../../src/RegistryBackend.ts"
@@ -51,6 +52,8 @@ export interface SharedStorage {
   readonly view: () => StorageView
   /** The rows as they are stored, in whatever state. */
   readonly rows: () => ReadonlyArray<ManagedFile>
+  /** The jobs as they are stored. */
+  readonly jobs: () => ReadonlyArray<Job>
   /** The keys of all content. */
   readonly blobKeys: () => ReadonlyArray<string>
   /** The number of records of a collection. */
@@ -152,6 +155,7 @@ export const make = (): SharedStorage => {
     view,
     rows: () =>
       [...records].flatMap(([name, value]) => (name.startsWith("files ") ? [JSON.parse(value) as ManagedFile] : [])),
+    jobs: () => [...records].flatMap(([name, value]) => (name.startsWith("jobs ") ? [JSON.parse(value) as Job] : [])),
     blobKeys: () => [...keys],
     count: (collection) => [...records.keys()].filter((name) => name.startsWith(`${collection} `)).length
   }

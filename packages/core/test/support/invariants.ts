@@ -26,14 +26,14 @@ export const problems = (world: World, { dropped = new Set(), shared = [] }: All
   for (const row of rows) {
     if (row.state !== "ready" && row.state !== "deleted") found.push(`${row.key} is ${row.state}`)
     if (row.lostUploads.length > 0) found.push(`${row.key} has ${row.lostUploads.length} lost uploads`)
-    for (const { account, remoteId, state } of row.replicas) {
+    for (const { account, bytes, remoteId, state } of row.replicas) {
       const copy = world.account(account).files.get(remoteId ?? "")
       if (state === "pending" || state === "processing" || state === "deleting") {
         found.push(`${row.key} has a copy in ${account} that is ${state}`)
       }
       if (state === "ready" && copy === undefined && !dropped.has(remoteId ?? ""))
         found.push(`${row.key} has no copy ${remoteId} in ${account}`)
-      if (state === "ready" && copy !== undefined && copy.content.byteLength !== row.bytes) {
+      if (state === "ready" && copy !== undefined && copy.content.byteLength !== (bytes ?? row.bytes)) {
         found.push(`${row.key} has ${decode(copy.content)} in ${account}`)
       }
     }

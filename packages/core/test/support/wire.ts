@@ -2,7 +2,9 @@
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as MultipartBody from "../../src/MultipartBody.ts"
-import type { Provider, ProviderCall, RemoteFile } from "../../src/Provider.ts"
+import { isObject as isJsonObject } from "../../src/Json.ts"
+import type { Provider, ProviderCall, RemoteFile, RemoteJob } from "../../src/Provider.ts"
+import { Tokens } from "../../src/Usage.ts"
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null
@@ -24,6 +26,24 @@ const remoteFile = (body: unknown): RemoteFile | null =>
         state: states[String(body["status"])] ?? "ready"
       }
     : null
+
+const remoteJob = (body: unknown): RemoteJob | null => {
+  if (!isJsonObject(body) || typeof body["id"] !== "string") return null
+  const output = text(body["output_file_id"])
+  const { metadata, usage } = body
+  return {
+    id: body["id"],
+    object: body,
+    ended: body["status"] === "completed",
+    createdAt: seconds(body["created_at"]),
+    inputs: [{ field: "input_file_id", remoteId: text(body["input_file_id"]) ?? "" }],
+    outputs: output === null ? [] : [{ role: "output_file_id", remoteId: output, purpose: "batch_output" }],
+    metadata: isObject(metadata) ? (metadata as Readonly<Record<string, string>>) : {},
+    tokens: isObject(usage)
+      ? new Tokens({ input: Number(usage["input_tokens"]), cachedInput: 0, output: Number(usage["output_tokens"]) })
+      : null
+  }
+}
 
 const bodiless = (name: string, method: "GET" | "DELETE", path: string): ProviderCall => ({
   name,
@@ -81,7 +101,27 @@ export const wire: Provider = {
   messages: null,
   countTokens: null,
   responses: null,
-  batches: null,
+  batches: {
+    create: (body) => ({
+      name: "batches.create",
+      method: "POST",
+      path: "/batches",
+      headers: { "content-type": "application/json" },
+      body: new TextEncoder().encode(JSON.stringify(body)),
+      idempotent: false
+    }),
+    retrieve: (id) => bodiless("batches.retrieve", "GET", `/batches/${id}`),
+    cancel: (id) => bodiless("batches.cancel", "GET", `/batches/${id}`),
+    list: () => bodiless("batches.list", "GET", "/batches"),
+    decode: (body) => {
+      const job = remoteJob(body)
+      return job === null ? Result.fail("no batch object") : Result.succeed(job)
+    },
+    decodePage: (body) =>
+      isObject(body) && Array.isArray(body["data"])
+        ? Result.succeed({ jobs: body["data"].flatMap((entry) => remoteJob(entry) ?? []), next: null })
+        : Result.fail("no list of batches")
+  },
   fineTuning: null,
   forward: null,
   containerFiles: null,

@@ -1,0 +1,240 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type { CallError } from "../src/CallError.ts"
+import { OutputFiles } from "../src/OutputFiles.ts"
+import { answer, decode } from "./support/FakeProvider.ts"
+import { problems } from "./support/invariants.ts"
+import { idOf } from "./support/lookups.ts"
+import { admin, alice, bob } from "./support/principals.ts"
+import * as SharedStorage from "./support/SharedStorage.ts"
+import { advance, settle } from "./support/time.ts"
+import * as World from "./support/World.ts"
+
+const line = (model: string, file?: string): string =>
+  JSON.stringify({
+    custom_id: "1",
+    method: "POST",
+    url: "/v1/chat/completions",
+    body: { model, messages: [{ role: "user", content: file === undefined ? "hi" : [{ file: { file_id: file } }] }] }
+  })
+
+const upload = (instance: World.Instance, content: string) =>
+  instance.upload({ content, purpose: "batch", filename: "in.jsonl", models: [] })
+
+const create = (instance: World.Instance, input: string, principal = alice) =>
+  Effect.scoped(
+    instance.run(
+      {
+        _tag: "CreateBatch",
+        body: { input_file_id: input, endpoint: "/v1/chat/completions", completion_window: "24h" },
+        inputFile: { id: input, param: "input_file_id" },
+        model: null,
+        idempotencyKey: null
+      },
+      principal
+    )
+  ).pipe(Effect.map(({ object }) => object))
+
+const retrieve = (instance: World.Instance, id: unknown, principal = alice) =>
+  Effect.scoped(instance.run({ _tag: "RetrieveBatch", id: String(id) }, principal)).pipe(
+    Effect.map(({ object }) => object)
+  )
+
+const list = (instance: World.Instance) =>
+  Effect.scoped(instance.run({ _tag: "ListBatches", limit: 100, after: null }, alice))
+
+const theBatch = (world: World.World) => {
+  const [batch] = world.account("east").batches.values()
+  return batch ?? assert.fail("the provider has no batch")
+}
+
+/** What is wrong between our record and the providers'. */
+const jobProblems = (world: World.World): ReadonlyArray<string> => {
+  const rows = world.storage.jobs()
+  const remote = ["east", "west"].flatMap((id) => [...world.account(id).batches.keys()])
+  return [
+    ...rows.filter(({ state }) => state === "creating").map(({ key }) => `${key} is still being created`),
+    ...remote
+      .filter((id) => rows.filter(({ remoteId }) => remoteId === id).length !== 1)
+      .map((id) => `${id} runs unseen, or is seen twice`),
+    ...rows.filter(({ remoteId }) => !remote.includes(remoteId ?? "")).map(({ key }) => `${key} is no batch`)
+  ]
+}
+
+/** Time for recovery, as long as the provider is well. */
+const quiesce = advance(40_000, 1_000)
+
+describe("Batches", () => {
+  it.effect("asked about a thousand times from two instances, is one output and is counted once", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make({ settings: World.unhurried })
+      const here = yield* world.start()
+      const there = yield* world.start()
+      const input = idOf(yield* upload(here, line("east-only")))
+      const { id } = yield* create(here, input)
+      const batch = theBatch(world)
+      world.account("east").complete(batch.id, "the answers")
+      batch.usage = { input_tokens: 3, output_tokens: 4 }
+      const polls = yield* Effect.forEach(
+        Array.from({ length: 1_000 }, (_, index) => index),
+        (index) => retrieve(index % 2 === 0 ? here : there, id, index % 3 === 0 ? admin : alice),
+        { concurrency: 50 }
+      )
+      assert.strictEqual(new Set(polls.map(({ output_file_id }) => output_file_id)).size, 1)
+      assert.strictEqual(world.storage.count("usage"), 1)
+      const output = String(polls[0]?.["output_file_id"])
+      assert.strictEqual(yield* there.content(output), "the answers")
+      assert.strictEqual((yield* Effect.flip(here.retrieve(output, bob)))._tag, "NotFound")
+      assert.strictEqual(world.storage.rows().length, 2)
+    })
+  )
+
+  it.effect("is followed by one instance at a time, whoever asks", () =>
+    Effect.gen(function* () {
+      const jobs = { pollInterval: 10_000, pollConcurrency: 2, claimTtl: 60_000, responseTtl: 1 }
+      const world = yield* World.make({ settings: { jobs } })
+      const instances = [yield* world.start(), yield* world.start()] as const
+      const { id } = yield* create(instances[0], idOf(yield* upload(instances[0], line("east-only"))))
+      const before = world.account("east").calls("retrieveBatch").length
+      yield* advance(35_000)
+      const asked = world.account("east").calls("retrieveBatch").length - before
+      assert.isTrue(asked === 3 || asked === 4, `it was asked ${asked} times in 35 s`)
+      world.account("east").complete(theBatch(world).id, "unasked")
+      yield* advance(11_000)
+      const [listed] = (yield* list(instances[1])).objects
+      assert.strictEqual(listed?.["id"], id)
+      assert.strictEqual(yield* instances[1].content(String(listed?.["output_file_id"])), "unasked")
+      const over = world.account("east").calls("retrieveBatch").length
+      yield* advance(60_000)
+      assert.strictEqual(world.account("east").calls("retrieveBatch").length, over)
+    })
+  )
+
+  it.effect("of a provider that does not answer is what it was, and is asked about less and less", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const instance = yield* world.start()
+      const made = yield* create(instance, idOf(yield* upload(instance, line("east-only"))))
+      world.account("east").always("retrieveBatch", answer(401))
+      assert.deepStrictEqual(yield* retrieve(instance, made["id"]), made)
+      yield* advance(120_000, 1_000)
+      assert.isBelow(world.account("east").calls("retrieveBatch").length, 10)
+      world.account("east").mend()
+      world.account("east").complete(theBatch(world).id, "late")
+      assert.strictEqual((yield* retrieve(instance, made["id"]))["status"], "completed")
+    })
+  )
+
+  it.effect("of an input that names files goes with copies of them", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const instance = yield* world.start()
+      const file = idOf(yield* instance.upload({ content: "attached", models: ["west-only"] }))
+      const input = idOf(yield* upload(instance, line("both", file)))
+      yield* create(instance, input)
+      const [remote] = ["east", "west"].flatMap((account) =>
+        [...world.account(account).batches.values()].map((batch) => ({ account: world.account(account), batch }))
+      )
+      const sent = decode(remote?.account.files.get(remote.batch.inputFileId)?.content ?? new Uint8Array())
+      const named = /"file_id":"([^"]*)"/.exec(sent)?.[1] ?? ""
+      assert.strictEqual(decode(remote?.account.files.get(named)?.content ?? new Uint8Array()), "attached")
+      assert.include(sent, `"model":"${remote?.account.id}-model"`)
+      assert.deepStrictEqual(problems(world), [])
+    })
+  )
+
+  it.effect("reads an input that a provider has made", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const instance = yield* world.start()
+      const { id } = yield* create(instance, idOf(yield* upload(instance, line("east-only"))))
+      world.account("east").complete(theBatch(world).id, "made")
+      const output = String((yield* retrieve(instance, id))["output_file_id"])
+      const row = yield* instance.retrieve(output)
+      const pulled = yield* instance.within(Effect.flatMap(OutputFiles, (files) => files.pull(row)))
+      assert.isTrue(pulled.kept)
+      const error = yield* Effect.flip(create(instance, output))
+      assert(error._tag === "InvalidRequest")
+      assert.include(error.message, "batch_output")
+    })
+  )
+
+  // A create makes about 15 calls to its storage.
+  for (let call = 1; call <= 16; call++) {
+    it.effect(`is made once or not at all when its instance dies around storage call ${call}`, () =>
+      Effect.gen(function* () {
+        const world = yield* World.make()
+        const doomed = yield* world.start()
+        const input = idOf(yield* upload(doomed, line("both")))
+        const start = Object.values(doomed.storage.calls).reduce((sum, count) => sum + count, 0)
+        const die = Effect.sync(() => doomed.kill())
+        const interference = { _tag: call % 2 === 0 ? "RunAfter" : "RunBefore", effect: die } as const
+        doomed.storage.interfere = SharedStorage.at(start + call, interference)
+        // What it was at never ends.
+        yield* Effect.forkDetach(create(doomed, input))
+        yield* settle
+        assert.isTrue(doomed.storage.isDead())
+        const successor = yield* world.start()
+        yield* quiesce
+        assert.deepStrictEqual(jobProblems(world), [])
+        assert.strictEqual((yield* list(successor)).objects.length, world.storage.jobs().length)
+        assert.deepStrictEqual(problems(world), [])
+      })
+    )
+  }
+
+  for (const [what, fault] of [
+    ["breaks before the answer", { _tag: "CutAnswer", at: "head" }],
+    ["breaks in the answer", { _tag: "CutAnswer", at: "body" }],
+    ["breaks before anything is done", { _tag: "Cut", after: "all" }],
+    ["is refused", answer(400)],
+    ["is throttled", answer(429)]
+  ] as const) {
+    it.effect(`is made once or not at all when its call ${what}`, () =>
+      Effect.gen(function* () {
+        const world = yield* World.make()
+        const instance = yield* world.start()
+        const input = idOf(yield* upload(instance, line("east-only")))
+        world.account("east").always("createBatch", fault)
+        const outcome = yield* Effect.forkChild(Effect.exit(create(instance, input)))
+        yield* quiesce
+        const ended = outcome.pollUnsafe()
+        assert.isDefined(ended)
+        assert.deepStrictEqual(jobProblems(world), [])
+        assert.isAtMost(world.account("east").batches.size, 1)
+      })
+    )
+  }
+
+  it.effect("whose owner hangs up is adopted all the same", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const instance = yield* world.start()
+      const input = idOf(yield* upload(instance, line("east-only")))
+      world.account("east").script("createBatch", { _tag: "Hang", done: true })
+      const call = yield* Effect.forkChild(create(instance, input))
+      yield* settle
+      yield* advance(1_000)
+      call.interruptUnsafe()
+      yield* quiesce
+      assert.deepStrictEqual(jobProblems(world), [])
+      assert.strictEqual((yield* list(instance)).objects.length, 1)
+    })
+  )
+
+  it.effect("of somebody else's file, wherever it is named, reaches no provider", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const instance = yield* world.start()
+      const theirs = yield* instance.upload({ principal: bob })
+      const batchOfTheirs = yield* instance.upload({ principal: bob, purpose: "batch", content: line("east-only") })
+      const asked = world.account("east").exchanges.length + world.account("west").exchanges.length
+      const attempts: ReadonlyArray<Effect.Effect<unknown, CallError>> = [
+        create(instance, idOf(batchOfTheirs)),
+        Effect.flatMap(upload(instance, line("east-only", idOf(theirs))), (file) => create(instance, idOf(file)))
+      ]
+      for (const attempt of attempts) assert.strictEqual((yield* Effect.flip(attempt))._tag, "NotFound")
+      assert.strictEqual(world.account("east").exchanges.length + world.account("west").exchanges.length, asked)
+    })
+  )
+})
