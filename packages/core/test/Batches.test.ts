@@ -159,8 +159,8 @@ describe("Batches", () => {
     })
   )
 
-  // A create makes about 15 calls to its storage.
-  for (let call = 1; call <= 16; call++) {
+  // A create makes 18 calls to its storage.
+  for (let call = 1; call <= 18; call++) {
     it.effect(`is made once or not at all when its instance dies around storage call ${call}`, () =>
       Effect.gen(function* () {
         const world = yield* World.make()
