@@ -13,10 +13,12 @@ import { Jobs } from "./Jobs.ts"
 import { type Json, isObject, type JsonObject } from "./Json.ts"
 import { OutputFiles } from "./OutputFiles.ts"
 import type { RemoteJob } from "./Provider.ts"
+import * as OutputUsage from "./OutputUsage.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import { Registry } from "./Registry.ts"
 import { Settings } from "./Settings.ts"
 import type { StorageError } from "./StorageError.ts"
+import type { Upstream } from "./Upstream.ts"
 import * as UsageRecord from "./UsageRecord.ts"
 
 /** What a provider says of a job now. */
@@ -62,6 +64,7 @@ const make = Effect.gen(function* () {
   const catalog = yield* Catalog
   const jobs = yield* Jobs
   const outputFiles = yield* OutputFiles
+  const outputUsage = yield* OutputUsage.make
   const registry = yield* Registry
   const settings = yield* Settings
 
@@ -85,6 +88,14 @@ const make = Effect.gen(function* () {
     )
     return found.flat()
   })
+
+  /** What the job has used: by the provider's count of it, else by that of each answer in a batch's output. */
+  const usageOf = (job: Job, { ended, outputs, tokens }: Snapshot) => {
+    const output = outputs.find(({ role }) => role === "output_file_id")
+    return tokens !== null || !ended || job.kind !== "batch" || output === undefined || !settings.usage
+      ? Effect.succeed(tokens)
+      : outputUsage.of(job, output.remoteId)
+  }
 
   /** The provider's object with our IDs and names. */
   const translated = (job: Job, outputs: ReadonlyArray<JobOutput>, snapshot: Snapshot): JsonObject => {
@@ -113,7 +124,8 @@ const make = Effect.gen(function* () {
       if (job.state === "ended") return job
       const found = yield* newOutputs(job, snapshot)
       const now = yield* Clock.currentTimeMillis
-      const { ended, tokens } = snapshot
+      const { ended } = snapshot
+      const tokens = yield* usageOf(job, snapshot)
       const { id, reads, remoteId } = job
       const next = (current: Job) => {
         const outputs = merged(current, found)
@@ -151,4 +163,7 @@ const make = Effect.gen(function* () {
   })
 })
 
-export const layer: Layer.Layer<JobSync, never, Catalog | Jobs | OutputFiles | Registry> = Layer.effect(JobSync, make)
+export const layer: Layer.Layer<JobSync, never, Catalog | Jobs | OutputFiles | Registry | Upstream> = Layer.effect(
+  JobSync,
+  make
+)

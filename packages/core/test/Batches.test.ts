@@ -89,6 +89,22 @@ describe("Batches", () => {
     })
   )
 
+  it.effect("of a provider that does not say what it has used is counted by its output", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make({ settings: World.unhurried })
+      const here = yield* world.start()
+      const there = yield* world.start()
+      const { id } = yield* create(here, idOf(yield* upload(here, line("east-only"))))
+      const answered = (input: number, output: number) =>
+        JSON.stringify({ response: { body: { usage: { prompt_tokens: input, completion_tokens: output } } } })
+      world.account("east").complete(theBatch(world).id, `${answered(1, 20)}\n\n${answered(300, 4_000)}\n`)
+      yield* Effect.all([retrieve(here, id), retrieve(there, id), retrieve(here, id)], { concurrency: 3 })
+      const [job] = world.storage.jobs()
+      assert.deepStrictEqual([job?.usage?.input, job?.usage?.output], [301, 4_020])
+      assert.strictEqual(world.storage.count("usage"), 1)
+    })
+  )
+
   it.effect("is followed by one instance at a time, whoever asks", () =>
     Effect.gen(function* () {
       const jobs = { pollInterval: 10_000, pollConcurrency: 2, claimTtl: 60_000, responseTtl: 1 }

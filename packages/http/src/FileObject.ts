@@ -25,10 +25,24 @@ export const fileList = ({ files, hasMore }: FilePage) => ({
 
 export const deleted = (file: ManagedFile) => ({ id: file.id, object: "file" as const, deleted: true as const })
 
-/** The state of each copy, without the provider's ID for it. */
+/** From the state that is best for a client to the worst. */
+const states: ReadonlyArray<Replica["state"]> = ["ready", "processing", "pending", "expired", "failed", "deleting"]
+
+/** One copy for each account: of several variants the one that is best off. */
+const bestOf = (replicas: ReadonlyArray<Replica>): ReadonlyArray<Replica> => {
+  const best = new Map<string, Replica>()
+  for (const replica of replicas) {
+    const known = best.get(replica.account)
+    const isBetter = known === undefined || states.indexOf(replica.state) < states.indexOf(known.state)
+    if (isBetter) best.set(replica.account, replica)
+  }
+  return [...best.values()]
+}
+
+/** The state of the file in each account, without the provider's ID for it. */
 export const replicaList = (replicas: ReadonlyArray<Replica>) => ({
   object: "list" as const,
-  data: replicas.map(({ account, createdAt, error, expiresAt, state, updatedAt }) => ({
+  data: bestOf(replicas).map(({ account, createdAt, error, expiresAt, state, updatedAt }) => ({
     object: "file.replica" as const,
     account,
     state,
