@@ -3,22 +3,26 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
 import * as Access from "./Access.ts"
-import { type CallError, ContentUnavailable, invalid, RateLimited } from "./CallError.ts"
-import { refusal } from "./Failover.ts"
+import { type CallError, ContentUnavailable, invalid } from "./CallError.ts"
+import type { Catalog } from "./Catalog.ts"
+import * as Failover from "./Failover.ts"
 import * as FineTuningCreation from "./FineTuningCreation.ts"
 import type { FineTuningAnswers, FineTuningOperation, ListFineTuningJobs } from "./FineTuningOperation.ts"
 import type { Call } from "./Hooks.ts"
+import type { Idempotency } from "./Idempotency.ts"
+import type { Instance } from "./Instance.ts"
 import type { Job } from "./Job.ts"
+import * as JobProtocol from "./JobProtocol.ts"
+import * as JobRefresh from "./JobRefresh.ts"
 import { Jobs } from "./Jobs.ts"
-import { JobSync } from "./JobSync.ts"
-import * as JobTerms from "./JobTerms.ts"
-import * as LostJobs from "./LostJobs.ts"
+import type { JobSync } from "./JobSync.ts"
 import { isObject, type JsonObject, parseObject } from "./Json.ts"
 import type { Principal } from "./Principal.ts"
 import type { Decoded, FineTuningProtocol, ProviderCall } from "./Provider.ts"
-import type { ProviderError } from "./ProviderError.ts"
-import type { StorageError } from "./StorageError.ts"
+import type { Replication } from "./Replication.ts"
+import type { UnifiedIds } from "./UnifiedId.ts"
 import { Upstream } from "./Upstream.ts"
 
 type Answer = FineTuningAnswers[FineTuningOperation["_tag"]]
@@ -26,23 +30,22 @@ type Answer = FineTuningAnswers[FineTuningOperation["_tag"]]
 export class FineTuning extends Context.Service<
   FineTuning,
   {
-    readonly run: (call: Call<FineTuningOperation>) => Effect.Effect<Answer, CallError>
     /**
-     * Asks the provider how an unfinished job stands, and records it. One that is still being created, and that
-     * nobody has in hand, is looked for: it is then as it was found, or its row is gone.
+     * A job that is over is answered from its record; of any other the provider is asked, and while it does not answer
+     * the last that is known stands. A list of jobs asks nobody; events and checkpoints are the provider's own.
      */
-    readonly refresh: (job: Job) => Effect.Effect<Job, ProviderError | StorageError | ContentUnavailable>
+    readonly run: (call: Call<FineTuningOperation>) => Effect.Effect<Answer, CallError, Scope.Scope>
   }
 >()("@omnifile/core/FineTuning") {}
 
 const kind = "fine_tuning_job"
 
-/** What went wrong is said in the provider's words, which name files. */
+/** What went wrong is said in the provider's words, which may name files. */
 const objectOf = (job: Job): JsonObject => {
   const object = parseObject(job.object) ?? {}
   const { error } = object
   if (!isObject(error) || typeof error["message"] !== "string") return object
-  return { ...object, error: { ...error, message: JobTerms.text(JobTerms.ofJob(job), error["message"]) } }
+  return { ...object, error: { ...error, message: JobProtocol.inOurTerms(job, error["message"]) } }
 }
 
 /** Rows that are looked through at once when only some of them are wanted. */
@@ -58,18 +61,21 @@ const decodeList = (body: unknown): Decoded<RemoteList> =>
     ? Result.succeed({ objects: body["data"], hasMore: body["has_more"] === true })
     : Result.fail("no list")
 
-/** There is no other account to turn to. */
-const refused = (error: ProviderError): CallError =>
-  error.reason._tag === "Throttled"
-    ? new RateLimited({ message: `The account ${error.account} is rate limited.`, retryAfter: error.reason.retryAfter })
-    : refusal(error)
+/** Messages name the job and its files. */
+const eventOf = (event: JsonObject, job: Job): JsonObject => {
+  const { message } = event
+  return typeof message === "string" ? { ...event, message: JobProtocol.inOurTerms(job, message) } : event
+}
+
+const checkpointOf = (checkpoint: JsonObject, { id }: Job): JsonObject => ({ ...checkpoint, fine_tuning_job_id: id })
 
 const make = Effect.gen(function* () {
-  const creation = yield* FineTuningCreation.FineTuningCreation
+  const creation = yield* FineTuningCreation.make
   const jobs = yield* Jobs
-  const lost = yield* LostJobs.LostJobs
-  const sync = yield* JobSync
+  const { act, current, refresh } = yield* JobRefresh.make
   const upstream = yield* Upstream
+
+  const find = (principal: Principal, id: string) => jobs.find(principal, kind, id)
 
   /** Where the job lies, and what is spoken there. */
   const placeOf = Effect.fnUntraced(function* (job: Job) {
@@ -80,53 +86,16 @@ const make = Effect.gen(function* () {
     return yield* new ContentUnavailable({ id: job.id ?? "", message })
   })
 
-  type Ask = (protocol: FineTuningProtocol, remoteId: string) => ProviderCall
-
-  const ask = Effect.fnUntraced(function* <A>(
-    job: Job,
-    call: Ask,
-    decode: (protocol: FineTuningProtocol) => (body: unknown) => Decoded<A>
-  ) {
-    const { protocol, remoteId, target } = yield* placeOf(job)
-    return yield* upstream
-      .request(target, Effect.succeed(call(protocol, remoteId)), decode(protocol))
-      .pipe(Effect.mapError((error) => JobTerms.error(JobTerms.ofJob(job), error)))
-  })
-
-  const snapshot = Effect.fnUntraced(function* (job: Job, call: Ask) {
-    return yield* sync.apply(job, yield* ask(job, call, ({ decode }) => decode))
-  })
-
-  /** One whose create was left behind is looked for. */
-  const recover = (job: Job) =>
-    Effect.map(lost.settle(job), (settlement) => (settlement._tag === "Found" ? settlement.job : job))
-
-  const refresh = (job: Job) =>
-    job.state === "creating" ? recover(job) : snapshot(job, (protocol, id) => protocol.retrieve(id))
-
-  const find = (principal: Principal, id: string) => jobs.find(principal, kind, id)
-
-  /** As the provider has it now; as it was last seen, if the provider does not say. */
-  const retrieve = Effect.fnUntraced(function* (principal: Principal, id: string) {
+  const change = Effect.fnUntraced(function* (principal: Principal, id: string, name: "cancel" | "pause" | "resume") {
     const job = yield* find(principal, id)
-    if (job.state === "ended") return job
-    return yield* refresh(job).pipe(
-      Effect.catchTag(["ProviderError", "ContentUnavailable"], (error) =>
-        Effect.as(Effect.logWarning("A fine-tuning job is shown as it was last seen", error), job)
-      )
-    )
-  })
-
-  const act = Effect.fnUntraced(function* (principal: Principal, id: string, call: Ask) {
-    const job = yield* find(principal, id)
-    if (job.state === "ended") return yield* invalid(`The job ${id} has ended.`, null, "invalid_job_status")
-    return yield* snapshot(job, call).pipe(
-      Effect.catchTag("ProviderError", (error) =>
-        // It may have been refused because the job has ended: then this is to be seen.
-        (error.reason._tag === "Rejected" ? Effect.ignore(refresh(job)) : Effect.void).pipe(
-          Effect.andThen(Effect.fail(refused(error)))
-        )
-      )
+    if (job.state === "ended") {
+      const message = `The job ${id} cannot be changed any more: its status is ${String(objectOf(job)["status"])}.`
+      return yield* invalid(message, null, "invalid_job_status")
+    }
+    const { protocol } = yield* placeOf(job)
+    return yield* act(job, (_, remoteId) => protocol[name](remoteId)).pipe(
+      // It may have been refused because the job has ended: then this is to be seen.
+      Effect.tapErrorTag("ProviderRefused", () => Effect.ignore(refresh(job)))
     )
   })
 
@@ -134,7 +103,7 @@ const make = Effect.gen(function* () {
     after === null
       ? Effect.succeed(null)
       : jobs
-          .find(principal, kind, after, "after")
+          .find(principal, kind, after)
           .pipe(
             Effect.catchTag("NotFound", () =>
               Effect.fail(invalid("There is no such fine-tuning job to continue after.", "after"))
@@ -162,61 +131,65 @@ const make = Effect.gen(function* () {
   const listOf = Effect.fnUntraced(function* (
     principal: Principal,
     id: string,
-    call: Ask,
+    callOf: (protocol: FineTuningProtocol, remoteId: string) => ProviderCall,
     translate: (item: JsonObject, job: Job) => JsonObject
   ) {
     const job = yield* find(principal, id)
-    const page = yield* ask(job, call, () => decodeList).pipe(
-      Effect.catchTag("ProviderError", (error) => Effect.fail(refused(error)))
-    )
+    const { protocol, remoteId, target } = yield* placeOf(job)
+    const page = yield* upstream
+      .request(target, Effect.succeed(callOf(protocol, remoteId)), decodeList)
+      .pipe(Effect.mapError((error) => Failover.refusal(JobProtocol.translate(job)(error))))
     return { ...page, objects: page.objects.map((item) => translate(item, job)) }
   })
 
-  /** Messages name the job and its files. */
-  const eventOf = (event: JsonObject, job: Job): JsonObject => {
-    const { message } = event
-    return typeof message === "string" ? { ...event, message: JobTerms.text(JobTerms.ofJob(job), message) } : event
-  }
-
-  const run = ({ operation, principal, ...call }: Call<FineTuningOperation>): Effect.Effect<Answer, CallError> => {
-    const { _tag } = operation
-    const answer = (job: Effect.Effect<Job, CallError>) =>
-      Effect.map(job, (found): Answer => ({ _tag, object: objectOf(found) }) as Answer)
-    switch (_tag) {
-      case "CreateFineTuningJob":
-        return answer(creation.create({ ...call, operation, principal }))
-      case "RetrieveFineTuningJob":
-        return answer(retrieve(principal, operation.id))
-      case "CancelFineTuningJob":
-        return answer(act(principal, operation.id, (protocol, id) => protocol.cancel(id)))
-      case "PauseFineTuningJob":
-        return answer(act(principal, operation.id, (protocol, id) => protocol.pause(id)))
-      case "ResumeFineTuningJob":
-        return answer(act(principal, operation.id, (protocol, id) => protocol.resume(id)))
-      case "ListFineTuningJobs":
-        return Effect.map(list(principal, operation), (page) => ({ _tag, ...page }))
-      case "ListFineTuningEvents":
-        return Effect.map(
-          listOf(principal, operation.id, (protocol, id) => protocol.events(id, operation.query), eventOf),
-          (page) => ({ _tag, ...page })
-        )
-      case "ListFineTuningCheckpoints":
-        return Effect.map(
-          listOf(
-            principal,
-            operation.id,
-            (protocol, id) => protocol.checkpoints(id, operation.query),
-            (checkpoint) => ({ ...checkpoint, fine_tuning_job_id: operation.id })
-          ),
-          (page) => ({ _tag, ...page })
-        )
+  return FineTuning.of({
+    run: ({ operation, ...call }) => {
+      const { principal } = call
+      switch (operation._tag) {
+        case "CreateFineTuningJob":
+          return Effect.map(creation.create({ ...call, operation }), (job) => ({
+            _tag: operation._tag,
+            object: objectOf(job)
+          }))
+        case "RetrieveFineTuningJob":
+          return find(principal, operation.id).pipe(
+            Effect.flatMap(current),
+            Effect.map((job) => ({ _tag: operation._tag, object: objectOf(job) }))
+          )
+        case "CancelFineTuningJob":
+          return Effect.map(change(principal, operation.id, "cancel"), (job) => ({
+            _tag: operation._tag,
+            object: objectOf(job)
+          }))
+        case "PauseFineTuningJob":
+          return Effect.map(change(principal, operation.id, "pause"), (job) => ({
+            _tag: operation._tag,
+            object: objectOf(job)
+          }))
+        case "ResumeFineTuningJob":
+          return Effect.map(change(principal, operation.id, "resume"), (job) => ({
+            _tag: operation._tag,
+            object: objectOf(job)
+          }))
+        case "ListFineTuningJobs":
+          return Effect.map(list(principal, operation), (page) => ({ _tag: operation._tag, ...page }))
+        case "ListFineTuningEvents":
+          return Effect.map(
+            listOf(principal, operation.id, (protocol, id) => protocol.events(id, operation.query), eventOf),
+            (page) => ({ _tag: operation._tag, ...page })
+          )
+        case "ListFineTuningCheckpoints":
+          return Effect.map(
+            listOf(principal, operation.id, (protocol, id) => protocol.checkpoints(id, operation.query), checkpointOf),
+            (page) => ({ _tag: operation._tag, ...page })
+          )
+      }
     }
-  }
-
-  return FineTuning.of({ run, refresh })
+  })
 })
 
-export const layer = Layer.effect(FineTuning, make).pipe(
-  Layer.provide(FineTuningCreation.layer),
-  Layer.provide(LostJobs.layer)
-)
+export const layer: Layer.Layer<
+  FineTuning,
+  never,
+  Catalog | Failover.Failover | Idempotency | Instance | Jobs | JobSync | Replication | UnifiedIds | Upstream
+> = Layer.effect(FineTuning, make)

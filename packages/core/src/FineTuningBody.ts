@@ -1,20 +1,12 @@
 /**
- * What omnifile reads of a request for a fine-tuning job, and what it puts in its place for one account. All other
- * fields go on as they are: what a provider makes of them is between it and the client.
+ * What omnifile reads of a request for a fine-tuning job. All other fields go on as they are: what a provider makes of
+ * them is between it and the client.
  */
 import * as Result from "effect/Result"
 import { invalid, type InvalidRequest } from "./CallError.ts"
-import type { CreateFineTuningJob } from "./FineTuningOperation.ts"
+import type { CreateFineTuningJob, DataField } from "./FineTuningOperation.ts"
 import { metadataKey } from "./JobSync.ts"
-import { withTag } from "./JobTag.ts"
 import { isObject, type Json, type JsonObject } from "./Json.ts"
-
-/** The fields that name files, with the part that the file plays. */
-export const fileFields = { training_file: "training", validation_file: "validation" } as const
-
-export type FileField = keyof typeof fileFields
-
-export const isFileField = (name: string): name is FileField => Object.hasOwn(fileFields, name)
 
 const missing = (param: string): InvalidRequest => invalid(`Missing required parameter: '${param}'.`, param)
 
@@ -40,7 +32,9 @@ export const parse = (
 ): Result.Result<CreateFineTuningJob, InvalidRequest> =>
   Result.gen(function* () {
     const model = yield* required(body, "model")
-    const files = [{ id: yield* required(body, "training_file"), param: "training_file" }]
+    const files: Array<{ readonly id: string; readonly param: DataField }> = [
+      { id: yield* required(body, "training_file"), param: "training_file" }
+    ]
     const validation = body["validation_file"]
     if (validation !== undefined && validation !== null) {
       files.push({ id: yield* required(body, "validation_file"), param: "validation_file" })
@@ -49,21 +43,3 @@ export const parse = (
     if (fault !== undefined) return yield* Result.fail(fault)
     return { _tag: "CreateFineTuningJob" as const, body, model, files, idempotencyKey }
   })
-
-/**
- * The body for one account: its model, its file IDs by field, and the job's key among the metadata if there is room
- * for it.
- */
-export const forAccount = (
-  body: JsonObject,
-  terms: {
-    readonly model: string
-    readonly fileIds: Readonly<Partial<Record<string, string>>>
-    readonly job: string
-  }
-): JsonObject => ({
-  ...body,
-  model: terms.model,
-  ...terms.fileIds,
-  metadata: withTag(body["metadata"], terms.job)
-})

@@ -2,13 +2,16 @@
 import type { NamesJob, ObjectAnswer, PageAnswer, PageQuery } from "./JobOperation.ts"
 import type { JsonObject } from "./Json.ts"
 
+/** The fields of a request that name files. */
+export type DataField = "training_file" | "validation_file"
+
 export interface CreateFineTuningJob {
   readonly _tag: "CreateFineTuningJob"
   /** The request; fields that omnifile does not know go on as they are. */
   readonly body: JsonObject
   readonly model: string
   /** The files that the request names, with the field of each as `param`. */
-  readonly files: ReadonlyArray<{ readonly id: string; readonly param: string }>
+  readonly files: ReadonlyArray<{ readonly id: string; readonly param: DataField }>
   readonly idempotencyKey: string | null
 }
 

@@ -155,11 +155,19 @@ export const make = Effect.gen(function* () {
   }
 
   /** What the row is to say before an account is asked, so that it is known where the job may be. */
-  const aim = Effect.fnUntraced(function* (key: string, deployment: Deployment, reads: ReadonlyArray<JobInput>) {
+  const aim = Effect.fnUntraced(function* (
+    key: string,
+    deployment: Deployment,
+    reads: ReadonlyArray<JobInput>,
+    { metadata = null }: JsonObject
+  ) {
     const now = yield* Clock.currentTimeMillis
     const { account, id } = deployment
+    const object = JSON.stringify({ metadata })
     const row = yield* jobs.modify(key, (current) =>
-      current.state === "creating" ? update(current, { account, deployment: id, reads, updatedAt: now }) : undefined
+      current.state === "creating"
+        ? update(current, { account, deployment: id, reads, object, updatedAt: now })
+        : undefined
     )
     return row ?? (yield* Effect.fail(new AccountFailure({ account, message: "was not asked", timedOut: false })))
   })
@@ -172,13 +180,14 @@ export const make = Effect.gen(function* () {
   ) {
     const protocol = JobProtocol.of(plan.kind, target.provider)
     if (protocol === null) return yield* Effect.die(new TypeError(`${target.provider.id} has no such job`))
-    const { body, reads } = yield* plan.prepare(deployment, target)
-    const row = yield* aim(progress.key, deployment, reads)
+    const { body: unmarked, reads } = yield* plan.prepare(deployment, target)
+    const body = marked(unmarked, progress.key)
+    const row = yield* aim(progress.key, deployment, reads, body)
     progress.maybeThere = true
     const request = upstream
       .request(
         target,
-        Effect.sync(() => protocol.create(marked(body, progress.key))),
+        Effect.sync(() => protocol.create(body)),
         protocol.decode
       )
       .pipe(

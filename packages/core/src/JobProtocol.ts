@@ -16,17 +16,23 @@ export const of = (kind: JobKind, { batches, fineTuning }: Provider): BatchProto
   }
 }
 
-/** A provider's words about a job with our IDs in the place of its own. */
+/** A provider's words about a job, with our IDs in the place of its own. */
+export const inOurTerms = ({ id, reads, remoteId }: Pick<Job, "id" | "reads" | "remoteId">, words: string): string => {
+  let translated = words
+  for (const pair of [...reads, { id, remoteId }]) {
+    if (pair.remoteId !== null && pair.id !== null) translated = translated.replaceAll(pair.remoteId, pair.id)
+  }
+  return translated
+}
+
+/** A refusal in our terms; every other error has no words of the provider in it. */
 export const translate =
-  ({ id, reads, remoteId }: Pick<Job, "id" | "reads" | "remoteId">) =>
+  (job: Pick<Job, "id" | "reads" | "remoteId">) =>
   (error: ProviderError): ProviderError => {
     const { reason } = error
     if (reason._tag !== "Rejected") return error
     const { code, param, status, type } = reason
-    let { message } = reason
-    for (const pair of [...reads, { id, remoteId }]) {
-      if (pair.remoteId !== null && pair.id !== null) message = message.replaceAll(pair.remoteId, pair.id)
-    }
+    const message = inOurTerms(job, reason.message)
     return new ProviderError({
       account: error.account,
       call: error.call,

@@ -5,12 +5,14 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
 import { Catalog } from "./Catalog.ts"
 import { Instance } from "./Instance.ts"
 import { type Job, update } from "./Job.ts"
 import * as JobProtocol from "./JobProtocol.ts"
 import { Jobs } from "./Jobs.ts"
 import { JobSync, metadataKey } from "./JobSync.ts"
+import { isObject, parseObject } from "./Json.ts"
 import type { BatchProtocol, RemoteJob, RemoteJobPage } from "./Provider.ts"
 import { ProviderError, Unreachable } from "./ProviderError.ts"
 import { backoff } from "./Removal.ts"
@@ -40,6 +42,31 @@ const pageLimit = 20
 /** A provider that keeps a call waiting for longer is asked again later. */
 const patience = Duration.seconds(5)
 
+const sameInputs = (job: Job, remote: RemoteJob): boolean => {
+  const given = job.reads.flatMap(({ remoteId }) => remoteId ?? [])
+  const named = remote.inputs.map(({ remoteId }) => remoteId)
+  return named.length > 0 && named.every((id) => given.includes(id))
+}
+
+/** A provider may keep no metadata; those that it keeps must be what it was sent. */
+const sameMetadata = (job: Job, { metadata }: RemoteJob): boolean => {
+  const kept = Object.entries(metadata)
+  const sent = parseObject(job.object)?.["metadata"]
+  if (kept.length === 0) return true
+  return isObject(sent) && Object.keys(sent).length === kept.length && kept.every(([name, text]) => sent[name] === text)
+}
+
+/**
+ * By our mark, or, where there was no room for it, by the very files that were made ready for this job. Another job of
+ * ours may read the same files: what has a mark elsewhere, or other metadata, is not this one.
+ */
+const isOurs = (job: Job, remote: RemoteJob): boolean => {
+  const mark = remote.metadata[metadataKey]
+  if (mark !== undefined) return mark === job.key
+  const isYoung = remote.createdAt === null || remote.createdAt >= job.createdAt - clockTolerance
+  return isYoung && sameInputs(job, remote) && sameMetadata(job, remote)
+}
+
 export const make = Effect.gen(function* () {
   const catalog = yield* Catalog
   const ids = yield* UnifiedIds
@@ -48,19 +75,8 @@ export const make = Effect.gen(function* () {
   const { instanceTtl } = yield* Settings
   const sync = yield* JobSync
   const upstream = yield* Upstream
-
-  const sameInputs = (job: Job, remote: RemoteJob): boolean => {
-    const given = job.reads.flatMap(({ remoteId }) => remoteId ?? [])
-    const named = remote.inputs.map(({ remoteId }) => remoteId)
-    return named.length > 0 && named.every((id) => given.includes(id))
-  }
-
-  /** By our mark, or, where there was no room for it, by the very files that were made ready for this job. */
-  const isOurs = (job: Job, remote: RemoteJob): boolean => {
-    const mark = remote.metadata[metadataKey]
-    if (mark !== undefined) return mark === job.key
-    return sameInputs(job, remote) && (remote.createdAt === null || remote.createdAt >= job.createdAt - clockTolerance)
-  }
+  // Of two jobs that nothing tells apart each is to get one.
+  const oneByOne = yield* Semaphore.make(1)
 
   const search = Effect.fnUntraced(function* (job: Job, target: ProviderAccount, protocol: BatchProtocol) {
     let cursor: string | null = null
@@ -123,6 +139,7 @@ export const make = Effect.gen(function* () {
         const id = ids.encode({ _tag: tags[job.kind], ...identity })
         return sync.apply(update(job, { id, remoteId: remote.id }), remote)
       }),
+      Semaphore.withPermit(oneByOne),
       Effect.map((row) => ({ row })),
       Effect.catchTag(["ProviderError", "ContentUnavailable"], (error) =>
         Effect.as(Effect.logWarning("A job could not be looked for; it will be tried again", error), null)

@@ -37,26 +37,4 @@ describe("FineTuningBody", () => {
     assert.ok(Result.isFailure(result))
     assert.strictEqual(result.failure.param, param)
   })
-
-  it("puts an account's own terms in place and leaves the rest", () => {
-    const terms = {
-      model: "gpt-4o-mini-2024",
-      fileIds: { training_file: "file-1", validation_file: "file-2" },
-      job: "k"
-    }
-    assert.deepStrictEqual(FineTuningBody.forAccount({ ...body, metadata: { team: "x" } }, terms), {
-      model: "gpt-4o-mini-2024",
-      training_file: "file-1",
-      validation_file: "file-2",
-      suffix: "mine",
-      seed: 7,
-      metadata: { team: "x", omnifile_job: "k" }
-    })
-  })
-
-  it("leaves metadata alone that have no room for one more pair", () => {
-    const metadata = Object.fromEntries(Array.from({ length: 16 }, (_, index) => [`key${index}`, "value"]))
-    const terms = { model: "small", fileIds: {}, job: "k" }
-    assert.deepStrictEqual(FineTuningBody.forAccount({ ...body, metadata }, terms)["metadata"], metadata)
-  })
 })

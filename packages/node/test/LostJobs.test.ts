@@ -2,10 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Account, CallPolicy, defaultPolicy, Deployment } from "@omnifile/core/Account"
 import * as BlobStore from "@omnifile/core/BlobStore"
 import * as Bytes from "@omnifile/core/Bytes"
-import { FineTuning } from "@omnifile/core/FineTuning"
 import * as FineTuningBody from "@omnifile/core/FineTuningBody"
 import { Intake } from "@omnifile/core/Intake"
-import { type Job, update } from "@omnifile/core/Job"
+import { update } from "@omnifile/core/Job"
+import { JobPoller } from "@omnifile/core/JobPoller"
 import { Jobs } from "@omnifile/core/Jobs"
 import { type JsonObject, parseObject } from "@omnifile/core/Json"
 import * as Omnifile from "@omnifile/core/Omnifile"
@@ -44,7 +44,9 @@ const layer = (baseUrl: string) =>
         })
       ],
       deployments: [new Deployment({ id: "on-alpha", account: "alpha", modelName: model, model, weight: 1 })]
-    }
+    },
+    // Background work comes when a test says so.
+    settings: { maintenanceInterval: 3_600_000 }
   }).pipe(
     Layer.provide(
       Layer.mergeAll(
@@ -88,15 +90,18 @@ const rows = Effect.flatMap(Registry, (registry) =>
   )
 )
 
-const refresh = (job: Job) => Effect.flatMap(FineTuning, (fineTuning) => fineTuning.refresh(job))
-
-/** As if the create had been a while ago. */
-const age = (job: Job) =>
-  Effect.flatMap(Jobs, (jobs) =>
-    jobs.modify(job.key, (current) =>
-      update(current, { createdAt: current.createdAt - 120_000, updatedAt: current.updatedAt - 120_000 })
-    )
-  )
+/** A round of the poller, so many milliseconds later as far as the rows can tell. */
+const roundAfter = (millis: number) =>
+  Effect.gen(function* () {
+    const jobs = yield* Jobs
+    for (const { key } of yield* rows) {
+      yield* jobs.modify(key, (job) =>
+        update(job, { createdAt: job.createdAt - millis, updatedAt: job.updatedAt - millis, dueAt: 0 })
+      )
+    }
+    yield* Effect.flatMap(JobPoller, ({ round }) => round)
+    return yield* rows
+  })
 
 type Services = Omnifile.Services | Scope.Scope
 
@@ -143,7 +148,7 @@ describe("a job whose create was not answered", () => {
         assert.deepStrictEqual(page.objects, [])
 
         inTheWay.clear()
-        const found = yield* Effect.forEach(yield* rows, refresh)
+        const found = yield* roundAfter(0)
         assert.deepStrictEqual(
           found.map(({ state }) => state),
           ["active", "active", "active"]
@@ -167,16 +172,13 @@ describe("a job whose create was not answered", () => {
         yield* create(file, { suffix: "of somebody else" })
         emulator.fault({ route: "fine_tuning.create", times: 1, kind: { status: 200, body: "no JSON" } })
         yield* Effect.flip(create(file))
-        const [lost] = (yield* rows).filter(({ state }) => state === "creating")
-        assert.isDefined(lost)
-        yield* refresh(lost)
-        const [open] = (yield* rows).filter(({ state }) => state === "creating")
-        assert.isDefined(open, "it is too early to tell")
-
-        const old = yield* age(open)
-        assert.isDefined(old)
-        yield* refresh(old)
-        const left = yield* rows
+        const early = yield* roundAfter(0)
+        assert.deepStrictEqual(
+          early.map(({ state }) => state).sort(),
+          ["active", "creating"],
+          "it is too early to tell"
+        )
+        const left = yield* roundAfter(20_000)
         assert.deepStrictEqual(
           left.map(({ state }) => state),
           ["active"]
