@@ -6,7 +6,7 @@ import * as Result from "effect/Result"
 import { AccountFailure } from "./CallError.ts"
 import { type CopySource, recordedBytes } from "./CopySource.ts"
 import { LostUploads } from "./LostUploads.ts"
-import { LostUpload, type ManagedFile } from "./ManagedFile.ts"
+import { LostUpload, type ManagedFile, purposeOfCopy } from "./ManagedFile.ts"
 import type { RemoteFile } from "./Provider.ts"
 import { ProviderError, Unreachable } from "./ProviderError.ts"
 import { StorageError } from "./StorageError.ts"
@@ -51,7 +51,7 @@ export const make = Effect.gen(function* () {
     return provider.files.create({
       filename: file.filename,
       contentType: file.declaredType ?? file.contentType,
-      purpose: file.purpose,
+      purpose: purposeOfCopy(file),
       bytes,
       length: source.length,
       expiresAfter: lifeOf(file, now),

@@ -133,6 +133,13 @@ export class ManagedFile extends Schema.Class<ManagedFile>("ManagedFile")({
   attempts: Schema.Int
 }) {}
 
+const isInputPurpose = (purpose: Purpose): purpose is InputPurpose =>
+  inputPurposes.some((candidate) => candidate === purpose)
+
+/** What a copy is uploaded as: nobody may upload for the purposes of files that providers make. */
+export const purposeOfCopy = ({ purpose }: ManagedFile): InputPurpose =>
+  isInputPurpose(purpose) ? purpose : "user_data"
+
 /** A copy of the row with some fields changed. */
 export const update = (
   file: ManagedFile,

@@ -24,6 +24,7 @@ import {
   withLostUploads,
   withReplica
 } from "./ManagedFile.ts"
+import { canPull, OutputFiles } from "./OutputFiles.ts"
 import { Registry } from "./Registry.ts"
 import { Settings } from "./Settings.ts"
 import type { StorageError } from "./StorageError.ts"
@@ -33,7 +34,8 @@ export class Replication extends Context.Service<
   {
     /**
      * The file's live copy in the account, or that of a variant, made now if there is none. Callers at the same
-     * moment share one upload, which goes on when they leave.
+     * moment share one upload, which goes on when they leave. A file that a provider has made is taken from there
+     * into our own store first.
      */
     readonly ensure: (
       file: ManagedFile,
@@ -51,6 +53,7 @@ const pollInterval = Duration.millis(250)
 const make = Effect.gen(function* () {
   const catalog = yield* Catalog
   const instance = yield* Instance
+  const outputFiles = yield* OutputFiles
   const registry = yield* Registry
   const settings = yield* Settings
   const upload = yield* CopyUpload
@@ -99,15 +102,31 @@ const make = Effect.gen(function* () {
       if (replica?.state === "pending" && replica.instance === instance.id)
         return yield* upload.run(row, account, source)
       if (replica?.state === "processing") return yield* upload.resume(row, replica)
-      if (!row.kept) return yield* impossible(account, "has no copy of the file, whose content is not kept here")
-      yield* Effect.sleep(pollInterval)
+      if (row.kept) {
+        yield* Effect.sleep(pollInterval)
+        continue
+      }
+      if (!settings.keepContent || !canPull(row, now)) {
+        return yield* impossible(account, "has no copy of the file, whose content is not kept here")
+      }
+      yield* outputFiles
+        .pull(row)
+        .pipe(
+          Effect.catchTag(["ContentUnavailable", "ProviderError"], (error) =>
+            Effect.andThen(
+              Effect.logInfo("The content of a file could not be had from its provider", error),
+              impossible(account, "has no copy of the file, whose content cannot be had from where it was made")
+            )
+          )
+        )
     }
   }, Effect.scoped)
 
   return Replication.of({
     canCopy: (file, account) => {
       const target = catalog.accounts.get(account)
-      if (target === undefined || !file.kept) return false
+      // Whether the provider still gives its content out is seen when it is asked.
+      if (target === undefined || !(file.kept || (settings.keepContent && canPull(file, 0)))) return false
       const { maxBytes } = target.provider.files
       if (maxBytes !== null && file.bytes > maxBytes) return false
       return (
@@ -135,7 +154,5 @@ const make = Effect.gen(function* () {
   })
 })
 
-export const layer: Layer.Layer<Replication, never, Catalog | CopyUpload | Instance | Registry> = Layer.effect(
-  Replication,
-  make
-)
+export const layer: Layer.Layer<Replication, never, Catalog | CopyUpload | Instance | OutputFiles | Registry> =
+  Layer.effect(Replication, make)

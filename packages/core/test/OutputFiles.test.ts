@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Owner } from "../src/Access.ts"
 import { OutputFiles } from "../src/OutputFiles.ts"
+import { problems } from "./support/invariants.ts"
 import { idOf } from "./support/lookups.ts"
 import { bob } from "./support/principals.ts"
 import * as World from "./support/World.ts"
@@ -87,6 +88,51 @@ describe("OutputFiles", () => {
       assert.isTrue(pulled.kept)
       world.account("east").files.delete(remoteId)
       assert.strictEqual(yield* instance.content(idOf(file)), "to be kept")
+    })
+  )
+
+  it.effect("is copied to another account out of our store, where it is from then on", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const [here, there] = [yield* world.start(), yield* world.start()]
+      const id = idOf(yield* register(here, made(world, "the output")))
+      const answers = yield* Effect.all(
+        [here, there, here].map((instance) => instance.chat({ model: "west-only", files: [id] })),
+        { concurrency: "unbounded" }
+      )
+      for (const answer of answers) assert.include(answer, "the output")
+      assert.strictEqual(world.account("west").files.size, 1)
+      assert.deepStrictEqual(
+        [...world.account("west").files.values()].map(({ fields }) => fields.get("purpose")),
+        ["user_data"]
+      )
+      world.account("east").files.clear()
+      assert.strictEqual(yield* there.content(id), "the output")
+      yield* there.remove(id)
+      assert.deepStrictEqual(problems(world), [])
+    })
+  )
+
+  it.effect("stays where it is if nothing is kept here, or its provider does not give it out", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const careless = yield* world.start({ keepContent: false })
+      const id = idOf(yield* register(careless, made(world, "the output")))
+      const unkept = yield* Effect.flip(careless.chat({ model: "west-only", files: [id] }))
+      assert(unkept._tag === "InvalidRequest")
+      assert.strictEqual(unkept.code, "file_not_available")
+      assert.deepStrictEqual(world.storage.blobKeys(), [])
+
+      const instance = yield* world.start()
+      world.account("east").forbidsDownloads = true
+      const forbidden = yield* Effect.flip(instance.chat({ model: "west-only", files: [id] }))
+      assert(forbidden._tag === "ProvidersFailed")
+      assert.deepStrictEqual(
+        forbidden.failures.map(({ account }) => account),
+        ["west"]
+      )
+      assert.strictEqual(world.account("west").files.size, 0)
+      assert.include(yield* instance.chat({ model: "east-only", files: [id] }), "the output")
     })
   )
 })

@@ -114,6 +114,37 @@ describe("fine-tuning", () => {
     )
   })
 
+  it("makes results that every account can read on", async () => {
+    const alice = client("alice")
+    const { id } = await createJob("alice")
+    finish()
+    const [resultId = ""] = (await alice.fineTuning.jobs.retrieve(id)).result_files
+    const digest = sha256(await (await alice.files.content(resultId)).text())
+    const copiesIn = (account: string) =>
+      host()
+        .emulator.files(account)
+        .filter((copy) => copy.sha256 === digest)
+    const ask = (account: "alpha" | "beta") =>
+      alice.chat.completions.create({
+        model: modelOf(account),
+        messages: [{ role: "user", content: [{ type: "file", file: { file_id: resultId } }] }]
+      })
+    for (const account of ["alpha", "beta", "beta"] as const) {
+      const { choices } = await ask(account)
+      assert.include(choices[0]?.message.content, digest.slice(0, 16))
+    }
+    assert.deepStrictEqual(
+      copiesIn("beta").map(({ filename, purpose }) => [filename, purpose]),
+      [["step_metrics.csv", "user_data"]]
+    )
+    assert.lengthOf(copiesIn("alpha"), 1)
+    // It is kept here now, and outlives the account that made it.
+    for (const copy of copiesIn("alpha")) host().emulator.loseFile("alpha", copy.id)
+    assert.strictEqual(sha256(await (await alice.files.content(resultId)).text()), digest)
+    await alice.files.delete(resultId)
+    assert.deepStrictEqual(copiesIn("beta"), [])
+  })
+
   it("shows events and checkpoints, page by page, under the job's own ID", async () => {
     const { jobs } = client("alice").fineTuning
     const { id } = await createJob("alice")
