@@ -21,6 +21,7 @@ import type { JobSync } from "./JobSync.ts"
 import { isObject, type JsonObject, parseObject } from "./Json.ts"
 import type { Principal } from "./Principal.ts"
 import type { Decoded, FineTuningProtocol, ProviderCall } from "./Provider.ts"
+import type { Registry } from "./Registry.ts"
 import type { Replication } from "./Replication.ts"
 import type { UnifiedIds } from "./UnifiedId.ts"
 import { Upstream } from "./Upstream.ts"
@@ -191,5 +192,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   FineTuning,
   never,
-  Catalog | Failover.Failover | Idempotency | Instance | Jobs | JobSync | Replication | UnifiedIds | Upstream
+  Catalog | Failover.Failover | Idempotency | Instance | Jobs | JobSync | Registry | Replication | UnifiedIds | Upstream
 > = Layer.effect(FineTuning, make)

@@ -10,6 +10,7 @@ import type { CreateFineTuningJob, DataField } from "./FineTuningOperation.ts"
 import type { Call } from "./Hooks.ts"
 import { type Job, JobInput } from "./Job.ts"
 import * as JobCreation from "./JobCreation.ts"
+import { Registry } from "./Registry.ts"
 import { Replication } from "./Replication.ts"
 
 const roles = { training_file: "training", validation_file: "validation" } as const satisfies Record<DataField, string>
@@ -23,6 +24,7 @@ const readsOf = ({ files, operation }: Call<CreateFineTuningJob>): ReadonlyArray
 
 export const make = Effect.gen(function* () {
   const creation = yield* JobCreation.make
+  const registry = yield* Registry
   const replication = yield* Replication
 
   const checkPurposes = (reads: ReadonlyArray<JobCreation.Read>) => {
@@ -37,8 +39,12 @@ export const make = Effect.gen(function* () {
     Effect.fnUntraced(function* ({ account, model }: Deployment) {
       const copies = yield* Effect.forEach(
         reads,
-        (read) =>
-          Effect.map(replication.ensure(read.file, account), ({ remoteId }) => ({ read, remoteId: remoteId ?? "" })),
+        Effect.fnUntraced(function* (read) {
+          // A copy that was lost at the provider may have been struck off since the call began.
+          const file = (yield* registry.file(read.file.key)) ?? read.file
+          const { remoteId } = yield* replication.ensure(file, account)
+          return { read, remoteId: remoteId ?? "" }
+        }),
         { concurrency: "unbounded" }
       )
       const fields = Object.fromEntries(copies.map(({ read, remoteId }) => [read.param, remoteId]))

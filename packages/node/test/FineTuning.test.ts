@@ -269,6 +269,20 @@ describe("a request for fine-tuning", () => {
     await client("alice").files.delete(training_file)
   })
 
+  it("is made with a new copy when the provider has lost the one that there was", async () => {
+    const training = lines()
+    const training_file = (await dataFile("alice", training)).id
+    await createJob("alice", { training_file })
+    const { emulator } = host()
+    const copies = () => emulator.files("alpha").filter((copy) => copy.sha256 === sha256(training))
+    const [lost] = copies()
+    emulator.loseFile("alpha", lost?.id ?? "")
+    const job = await createJob("alice", { training_file })
+    assert.strictEqual(job.training_file, training_file)
+    assert.lengthOf(copies(), 1)
+    assert.notStrictEqual(copies()[0]?.id, lost?.id)
+  })
+
   it("goes to the next account when one fails, and never twice when it may have been taken", async () => {
     const training_file = (await dataFile("alice")).id
     const { emulator } = host()
