@@ -77,6 +77,8 @@ export interface Emulator {
   readonly setBatches: (account: string, behaviour: BatchBehaviour) => void
   /** Every unfinished fine-tuning job of the account makes one step; there are three to the end. */
   readonly advanceFineTuning: (account: string) => void
+  /** From now on a fine-tuning job of the account makes a step whenever it is asked for, too. */
+  readonly stepFineTuningWhenAsked: (account: string) => void
   /** From now on every answer of the account waits so many milliseconds of real time. */
   readonly setLatency: (account: string, milliseconds: number) => void
   /** Breaks every connection and frees the port. */
@@ -124,6 +126,7 @@ export const startDialect = async (dialect: Dialect, options: EmulatorOptions): 
     batches: (account) => Batches.all(named(account)),
     setBatches: (account, behaviour) => Batches.behave(named(account), behaviour),
     advanceFineTuning: (account) => FineTuning.advance(named(account)),
+    stepFineTuningWhenAsked: (account) => FineTuning.stepWhenAsked(named(account)),
     setLatency: (account, milliseconds) => {
       named(account).latencyMs = milliseconds
     },
@@ -156,7 +159,8 @@ export interface Demo {
 
 /**
  * Two emulated providers on free ports of loopback, `emulated-alpha` and `emulated-beta`, for trying a server out
- * without any provider key. They keep little in memory and serve every model name.
+ * without any provider key. They keep little in memory and serve every model name; their jobs go on whenever they
+ * are asked for.
  */
 export const demo = async (): Promise<Demo> => {
   const names = ["emulated-alpha", "emulated-beta"]
@@ -169,6 +173,8 @@ export const demo = async (): Promise<Demo> => {
         stream: { intervalMs: 20 },
         journal: { maxEntries: 100, bodyLimit: 4_096 }
       })
+      emulator.setBatches(name, { pollsPerStep: 1 })
+      emulator.stepFineTuningWhenAsked(name)
       return { emulator, account: { name, baseUrl: emulator.baseUrl, key } }
     })
   )

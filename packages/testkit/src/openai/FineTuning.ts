@@ -16,13 +16,28 @@ import { newId } from "./Ids.ts"
 import { requireModel } from "./Models.ts"
 import type { Route } from "./Route.ts"
 
-/** The jobs of an account, oldest first. */
-const jobsKey: Account.StateKey<Map<string, Job>> = { symbol: Symbol("fine-tuning jobs"), make: () => new Map() }
-const jobsOf = (account: Account.Account): Map<string, Job> => Account.of(account, jobsKey)
+interface State {
+  /** Oldest first. */
+  readonly jobs: Map<string, Job>
+  stepsWhenAsked: boolean
+}
+
+const key: Account.StateKey<State> = {
+  symbol: Symbol("fine-tuning"),
+  make: () => ({ jobs: new Map(), stepsWhenAsked: false })
+}
+const jobsOf = (account: Account.Account): Map<string, Job> => Account.of(account, key).jobs
+
+const step = (job: Job, account: Account.Account): void => advanceJob(job, account, Math.floor(account.now() / 1000))
 
 /** Every unfinished job of the account makes one step. */
 export const advance = (account: Account.Account): void => {
-  for (const job of jobsOf(account).values()) advanceJob(job, account, Math.floor(account.now() / 1000))
+  for (const job of jobsOf(account).values()) step(job, account)
+}
+
+/** From now on a job makes a step whenever it is asked for, too. */
+export const stepWhenAsked = (account: Account.Account): void => {
+  Account.of(account, key).stepsWhenAsked = true
 }
 
 const refused = (message: string, param: string | null, code?: string): ApiError =>
@@ -139,7 +154,11 @@ const retrieve: Route = {
   name: "fine_tuning.retrieve",
   method: "GET",
   path: `${base}/:id`,
-  receive: bodiless((exchange) => Answer.json(200, toObject(requested(exchange))))
+  receive: bodiless((exchange) => {
+    const job = requested(exchange)
+    if (Account.of(exchange.account, key).stepsWhenAsked) step(job, exchange.account)
+    return Answer.json(200, toObject(job))
+  })
 }
 
 /** A page, newest first, of what is given oldest first. */

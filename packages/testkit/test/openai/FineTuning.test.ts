@@ -103,6 +103,16 @@ describe("fine-tuning", () => {
     )
   })
 
+  it("goes on whenever it is asked for, if that is wished", async () => {
+    const { client, emulator } = await start()
+    emulator.stepFineTuningWhenAsked("alpha")
+    const { jobs } = client.fineTuning
+    const { id } = await jobs.create({ model: "gpt-4o-mini", training_file: (await data(client)).id })
+    const seen: Array<string> = []
+    for (let ask = 0; ask < 4; ask++) seen.push((await jobs.retrieve(id)).status)
+    assert.deepStrictEqual(seen, ["queued", "running", "succeeded", "succeeded"])
+  })
+
   it("fails a job whose data are gone or no JSONL", async () => {
     const { client, emulator } = await start()
     const { jobs } = client.fineTuning
