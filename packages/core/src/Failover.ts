@@ -200,10 +200,11 @@ const accountFailure = (failure: AccountFailure | ProviderError): AccountFailure
       })
 
 /** A failure that no other deployment would mend, or may. */
-export const refusal = (error: ProviderError): ProviderRefused | ProvidersFailed => {
+export const refusal = (error: ProviderError): ProviderRefused | ProvidersFailed | RateLimited => {
   const { account, reason } = error
-  return reason._tag === "Rejected"
-    ? new ProviderRefused({
+  switch (reason._tag) {
+    case "Rejected":
+      return new ProviderRefused({
         account,
         status: reason.status,
         message: reason.message,
@@ -211,7 +212,14 @@ export const refusal = (error: ProviderError): ProviderRefused | ProvidersFailed
         param: reason.param,
         code: reason.code
       })
-    : new ProvidersFailed({ message: `The account ${account} ${error.summary}.`, failures: [accountFailure(error)] })
+    case "Throttled":
+      return new RateLimited({ message: `The account ${account} is rate limited.`, retryAfter: reason.retryAfter })
+    default:
+      return new ProvidersFailed({
+        message: `The account ${account} ${error.summary}.`,
+        failures: [accountFailure(error)]
+      })
+  }
 }
 
 const exhausted = (

@@ -182,6 +182,23 @@ describe("fine-tuning", () => {
     await client("alice").files.delete(other.training_file)
   })
 
+  it("is shown as it was last seen while the provider does not say, and cannot be changed meanwhile", async () => {
+    const { jobs } = client("alice").fineTuning
+    const { id } = await createJob("alice")
+    const { emulator } = host()
+    const silent = emulator.fault({ account: "alpha", route: "fine_tuning.retrieve", kind: { status: 401 } })
+    assert.strictEqual((await jobs.retrieve(id)).status, "validating_files")
+    assert.strictEqual(silent.hits(), 1)
+    silent.clear()
+
+    const throttled = { status: 429, retryAfter: 40 }
+    emulator.fault({ account: "alpha", route: "fine_tuning.cancel", times: 1, kind: throttled })
+    assert.strictEqual((await refused(jobs.cancel(id), 429)).headers?.get("retry-after"), "40")
+    emulator.fault({ account: "alpha", route: "fine_tuning.events", times: 1, kind: { status: 401 } })
+    assert.include((await refused(jobs.listEvents(id), 502)).message, "alpha")
+    assert.strictEqual((await jobs.cancel(id)).status, "cancelled")
+  })
+
   it("lists what the caller has, newest first, and by metadata", async () => {
     const { jobs } = client("carol").fineTuning
     const training_file = (await dataFile("carol")).id

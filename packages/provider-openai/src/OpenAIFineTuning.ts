@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 
 const Job = Schema.Struct({
   id: Schema.NonEmptyString,
-  status: Schema.String,
+  status: Schema.optionalKey(Schema.NullOr(Schema.String)),
   created_at: Schema.optionalKey(Schema.NullOr(Schema.Finite)),
   training_file: Schema.optionalKey(Schema.NullOr(Schema.String)),
   validation_file: Schema.optionalKey(Schema.NullOr(Schema.String)),
@@ -32,7 +32,7 @@ const inputFields = ["training_file", "validation_file"] as const
 const remoteJob = (object: JsonObject, job: typeof Job.Type): RemoteJob => ({
   id: job.id,
   object,
-  ended: statusesThatEnd.has(job.status),
+  ended: statusesThatEnd.has(job.status ?? ""),
   createdAt: typeof job.created_at === "number" ? job.created_at * 1000 : null,
   inputs: inputFields.flatMap((field) => {
     const remoteId = job[field]

@@ -60,13 +60,17 @@ describe("OpenAIFineTuning", () => {
     assert.deepInclude(remote.tokens, { input: 12, output: 0 })
   })
 
-  it("reads what vendors leave out, and takes an unknown status for one that goes on", () => {
-    const remote = Result.getOrThrow(fineTuning.decode({ id: "ftjob-1", status: "paused", metadata: null }))
-    assert.deepInclude(remote, { ended: false, createdAt: null, tokens: null })
-    assert.deepStrictEqual([remote.inputs, remote.outputs, remote.metadata] as ReadonlyArray<unknown>, [[], [], {}])
-  })
+  it.each(["paused", "a status of tomorrow", null, undefined])(
+    "reads what vendors leave out, and takes the status %s for one of a job that goes on",
+    (status) => {
+      const body = { id: "ftjob-1", metadata: null, ...(status === undefined ? {} : { status }) }
+      const remote = Result.getOrThrow(fineTuning.decode(body))
+      assert.deepInclude(remote, { ended: false, createdAt: null, tokens: null })
+      assert.deepStrictEqual([remote.inputs, remote.outputs, remote.metadata] as ReadonlyArray<unknown>, [[], [], {}])
+    }
+  )
 
-  it.each([null, [], "job", {}, { id: "", status: "queued" }, { id: "ftjob-1" }])("refuses %j", (body) => {
+  it.each([null, [], "job", {}, { id: "", status: "queued" }])("refuses %j", (body) => {
     assert.isTrue(Result.isFailure(fineTuning.decode(body)))
     assert.isTrue(Result.isFailure(fineTuning.decodePage({ data: [body] })))
   })
