@@ -72,7 +72,8 @@ describe("OpenAIFineTuning", () => {
 
   it.each([null, [], "job", {}, { id: "", status: "queued" }])("refuses %j", (body) => {
     assert.isTrue(Result.isFailure(fineTuning.decode(body)))
-    assert.isTrue(Result.isFailure(fineTuning.decodePage({ data: [body] })))
+    assert.deepStrictEqual(Result.getOrThrow(fineTuning.decodePage({ data: [body] })).jobs, [])
+    assert.isTrue(Result.isFailure(fineTuning.decodePage(body)))
   })
 
   it("tells where the next page begins, if there is one", () => {
