@@ -11,7 +11,7 @@ import type { AnswerPaths, FoundId } from "./AnswerIds.ts"
 import * as AnswerRewriter from "./AnswerRewriter.ts"
 import { AccountFailure, type CallError, ProvidersFailed } from "./CallError.ts"
 import type { TransportResponse } from "./HttpTransport.ts"
-import { Job, type JobKind } from "./Job.ts"
+import { Job, type JobKind, update } from "./Job.ts"
 import { Jobs } from "./Jobs.ts"
 import { OutputFiles } from "./OutputFiles.ts"
 import { Settings } from "./Settings.ts"
@@ -30,6 +30,8 @@ export interface Origin {
   readonly known: ReadonlyMap<string, string>
   /** Whether a response that the answer tells of is recorded, so that it can be found again. */
   readonly store: boolean
+  /** The key of a row that waits for this response, or null. */
+  readonly row: string | null
 }
 
 export interface AnswerTranslation {
@@ -87,9 +89,11 @@ export const make = Effect.gen(function* () {
     Effect.map(jobs.ofRemote(account, remoteId), (job) => (job?.kind === kind ? (job.id ?? undefined) : undefined))
 
   const responseId = Effect.fnUntraced(function* (origin: Origin, remoteId: string) {
-    const job = yield* row(origin, "response", yield* Uuid.make, remoteId)
-    // Nobody finds it: what is not stored cannot be named again.
-    if (origin.store) yield* jobs.create(job, [])
+    const job = yield* row(origin, "response", origin.row ?? (yield* Uuid.make), remoteId)
+    // Nobody finds what is not stored.
+    if (!origin.store) return job.id ?? undefined
+    if (origin.row === null) yield* jobs.create(job, [])
+    else yield* jobs.modify(origin.row, ({ idempotency }) => update(job, { idempotency }))
     return job.id ?? undefined
   })
 

@@ -5,72 +5,23 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Access from "./Access.ts"
-import { type AnswerPaths, messagePaths, responsePaths } from "./AnswerIds.ts"
+import { messagePaths } from "./AnswerIds.ts"
 import * as AnswerTranslation from "./AnswerTranslation.ts"
 import { type CallError, invalid } from "./CallError.ts"
-import type { Answer, Call, Failure, FailureAction, Hook, Pin } from "./Hooks.ts"
-import type { Job, JobKind } from "./Job.ts"
+import type { Call, Failure, FailureAction, Hook, Pin } from "./Hooks.ts"
+import type { Job } from "./Job.ts"
+import { type JobReference, knownTo, namedBy, placed } from "./JobReferences.ts"
 import { Jobs } from "./Jobs.ts"
 import type { Edit } from "./JsonEdit.ts"
 import * as LitellmId from "./LitellmId.ts"
-import { findReplica } from "./ManagedFile.ts"
-import type { FileReference } from "./ModelRequest.ts"
 import type { Operation } from "./Operation.ts"
 import { ProviderError, Rejected } from "./ProviderError.ts"
 import type { SharedReference } from "./ResponseOperation.ts"
 import { Settings } from "./Settings.ts"
 import { UnifiedIds } from "./UnifiedId.ts"
 
-interface Named {
-  readonly kind: Extract<JobKind, "response" | "container">
-  readonly reference: FileReference
-}
-
-const none: ReadonlyArray<never> = []
-
-/** What a body goes on from. */
-const namedBy = (operation: Operation): ReadonlyArray<Named> => {
-  switch (operation._tag) {
-    case "CreateResponse":
-    case "Forward": {
-      const { containers, previous } = operation
-      if (previous === null && containers.length === 0) return none
-      return [
-        ...(previous === null ? [] : [{ kind: "response", reference: previous } as const]),
-        ...containers.map((reference) => ({ kind: "container", reference }) as const)
-      ]
-    }
-    case "CreateMessage":
-    case "CountTokens":
-      return operation.containers.map((reference) => ({ kind: "container", reference }) as const)
-    default:
-      return none
-  }
-}
-
 const sharedBy = (operation: Operation): ReadonlyArray<SharedReference> =>
-  operation._tag === "CreateResponse" || operation._tag === "Forward" ? operation.shared : none
-
-/** Where the IDs of an answer are, if clients are to see others in their place. */
-const pathsOf = (operation: Operation): AnswerPaths | undefined => {
-  switch (operation._tag) {
-    case "CreateResponse":
-      return responsePaths
-    case "CreateMessage":
-      return messagePaths
-    default:
-      return undefined
-  }
-}
-
-/** What stands in the body in the place of what the client wrote, by what stands there. */
-const placed = ({ edits, operation }: Call): ReadonlyMap<string, string> =>
-  new Map(
-    namedBy(operation).flatMap(({ reference }) => {
-      const edit = edits.find(({ start }) => start === reference.start)
-      return edit === undefined ? [] : [[edit.value, reference.id] as const]
-    })
-  )
+  operation._tag === "CreateResponse" || operation._tag === "Forward" ? operation.shared : []
 
 /** A refusal in the client's terms. */
 const translated = (error: ProviderError, ids: ReadonlyMap<string, string>): ProviderError => {
@@ -88,16 +39,16 @@ export const make = Effect.gen(function* () {
   const { allowProviderIds } = yield* Settings
 
   /** A provider's own ID, in an installation that lets clients use those. */
-  const isForeign = (kind: Named["kind"], id: string): boolean =>
+  const isForeign = (kind: JobReference["kind"], id: string): boolean =>
     allowProviderIds && Option.isNone(ids.decode(kind, id)) && Option.isNone(LitellmId.recognise(id))
 
-  const find = (call: Call, { kind, reference }: Named): Effect.Effect<Job | undefined, CallError> => {
+  const find = (call: Call, { kind, reference }: JobReference): Effect.Effect<Job | undefined, CallError> => {
     if (isForeign(kind, reference.id)) return Effect.succeed(undefined)
     const found = jobs.find(call.principal, kind, reference.id, reference.param)
     return reference.required === false ? Effect.catchTag(found, "NotFound", () => Effect.succeed(undefined)) : found
   }
 
-  const resolve = Effect.fnUntraced(function* (call: Call, named: ReadonlyArray<Named>) {
+  const resolve = Effect.fnUntraced(function* (call: Call, named: ReadonlyArray<JobReference>) {
     const edits: Array<Edit> = []
     let pin: Pin | null = call.pin
     for (const each of named) {
@@ -124,19 +75,9 @@ export const make = Effect.gen(function* () {
     return named.length === 0 ? Effect.succeed(call) : resolve(call, named)
   }
 
-  /** What the client named, by what the provider knows it as. */
-  const knownTo = (call: Call, account: string): ReadonlyMap<string, string> => {
-    const known = new Map(placed(call))
-    for (const [id, file] of call.files) {
-      const remoteId = findReplica(file, account)?.remoteId
-      if (remoteId !== null && remoteId !== undefined) known.set(remoteId, id)
-    }
-    return known
-  }
-
+  /** Responses are translated where they are recorded. */
   const postCall: NonNullable<Hook["postCall"]> = (call, answer) => {
-    const paths = pathsOf(call.operation)
-    if (paths === undefined || !("deployment" in answer)) return Effect.succeed(answer)
+    if (answer._tag !== "CreateMessage") return Effect.succeed(answer)
     const { account, id, modelName } = answer.deployment
     const origin: AnswerTranslation.Origin = {
       owner: Access.ownerOf(call.principal),
@@ -144,9 +85,10 @@ export const make = Effect.gen(function* () {
       deployment: id,
       modelName,
       known: knownTo(call, account),
-      store: call.operation._tag === "CreateResponse" && call.operation.store
+      store: false,
+      row: null
     }
-    return Effect.map(translation.translate(answer.response, paths, origin), (response): Answer => ({
+    return Effect.map(translation.translate(answer.response, messagePaths, origin), (response) => ({
       ...answer,
       response
     }))

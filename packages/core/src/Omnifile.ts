@@ -98,7 +98,6 @@ const layerHooks = (hooks: ReadonlyArray<Hook>) =>
 const layerOperations = Layer.mergeAll(
   Batches.layer,
   FineTuning.layer,
-  ModelCalls.layer,
   Responses.layer,
   Uploads.layer,
   UsageReader.layer
@@ -111,6 +110,7 @@ export const layer = ({ catalog, hooks = [], settings = {} }: Options): Layer.La
   Pipeline.layer.pipe(
     Layer.provideMerge(layerLoops),
     Layer.provideMerge(layerOperations),
+    Layer.provideMerge(ModelCalls.layer),
     Layer.provideMerge(Failover.layer),
     Layer.provideMerge(layerHooks(hooks)),
     Layer.provideMerge(Layer.mergeAll(Files.layer, Intake.layer)),

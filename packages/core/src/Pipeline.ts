@@ -74,8 +74,9 @@ const make = Effect.gen(function* () {
         return Effect.map(files.replicas(principal, operation), (replicas) => ({ _tag, replicas }))
       case "ListModels":
         return Effect.succeed({ _tag, models: catalog.modelsOf(principal) })
-      case "ChatCompletion":
       case "CreateResponse":
+        return responses.create({ ...call, operation }, send)
+      case "ChatCompletion":
       case "CreateMessage":
       case "CountTokens":
       case "Forward":

@@ -9,14 +9,19 @@ import type * as Scope from "effect/Scope"
 import { responsePaths } from "./AnswerIds.ts"
 import * as AnswerTranslation from "./AnswerTranslation.ts"
 import { type CallError, ContentUnavailable, NotFound, ProviderRefused, RateLimited } from "./CallError.ts"
+import type { Catalog } from "./Catalog.ts"
 import { refusal } from "./Failover.ts"
 import type { Call } from "./Hooks.ts"
+import type { Idempotency } from "./Idempotency.ts"
 import type { Job } from "./Job.ts"
 import { Jobs } from "./Jobs.ts"
+import type { ModelCalls, Send } from "./ModelCalls.ts"
 import type { OutputFiles } from "./OutputFiles.ts"
 import type { ProviderCall, ResponseProtocol } from "./Provider.ts"
 import type { ProviderError } from "./ProviderError.ts"
-import type { ResponseAnswers, ResponseOperation } from "./ResponseOperation.ts"
+import * as ResponseCreation from "./ResponseCreation.ts"
+import type { CreateResponse, ResponseAnswers, ResponseOperation } from "./ResponseOperation.ts"
+import type { ServedAnswer } from "./ServedAnswer.ts"
 import type { Sha256 } from "./Sha256.ts"
 import type { UnifiedIds } from "./UnifiedId.ts"
 import { Upstream } from "./Upstream.ts"
@@ -26,11 +31,21 @@ type Answer = ResponseAnswers[ResponseOperation["_tag"]]
 export class Responses extends Context.Service<
   Responses,
   {
+    /**
+     * The response of a deployment, recorded with its owner unless it is not to be stored. Under an idempotency key that
+     * has been used for the same request, the response of that time. `send` makes the call to the provider, unless it
+     * is given by `Upstream`.
+     */
+    readonly create: (
+      call: Call<CreateResponse>,
+      send?: Send
+    ) => Effect.Effect<ServedAnswer<"CreateResponse">, CallError, Scope.Scope>
     readonly run: (call: Call<ResponseOperation>) => Effect.Effect<Answer, CallError, Scope.Scope>
   }
 >()("@omnifile/core/Responses") {}
 
 const make = Effect.gen(function* () {
+  const create = yield* ResponseCreation.make
   const jobs = yield* Jobs
   const translation = yield* AnswerTranslation.make
   const upstream = yield* Upstream
@@ -62,7 +77,8 @@ const make = Effect.gen(function* () {
       deployment: job.deployment,
       modelName: job.modelName,
       known: new Map([[job.remoteId ?? "", job.id ?? ""]]),
-      store: false
+      store: false,
+      row: null
     })
   })
 
@@ -89,7 +105,10 @@ const make = Effect.gen(function* () {
     }
   })
 
-  return Responses.of({ run })
+  const replay: ResponseCreation.Replay = (job, stream) =>
+    relayed(job, ({ retrieve }, id) => retrieve(id, stream ? "stream=true" : ""))
+
+  return Responses.of({ run, create: (call, send) => create(call, send, replay) })
 })
 
 /** A provider's refusal or failure, in the client's terms. */
@@ -103,7 +122,8 @@ const failureOf = (job: Job, error: ProviderError): CallError => {
   return new ProviderRefused({ ...failure, message: failure.message.replaceAll(job.remoteId, job.id) })
 }
 
-export const layer: Layer.Layer<Responses, never, Jobs | OutputFiles | Sha256 | UnifiedIds | Upstream> = Layer.effect(
+export const layer: Layer.Layer<
   Responses,
-  make
-)
+  never,
+  Catalog | Idempotency | Jobs | ModelCalls | OutputFiles | Sha256 | UnifiedIds | Upstream
+> = Layer.effect(Responses, make)

@@ -211,6 +211,61 @@ describe("create", () => {
   })
 })
 
+describe("an Idempotency-Key", () => {
+  const options = (key: string) => ({ headers: { "idempotency-key": key } })
+  const created = (entries: ReadonlyArray<JournalEntry>) =>
+    entries.filter(({ route }) => route === "responses.create").length
+
+  it("gives the response that it has made, whole or as events, to its owner", async () => {
+    const { alice, bob } = world
+    const request = { model: "model-beta", input: "once" }
+    const provider = since()
+    const first = await alice.openai.responses.create(request, options("once"))
+    const [second, third] = await Promise.all([
+      alice.openai.responses.create(request, options("once")),
+      alice.openai.responses.create(request, options("once"))
+    ])
+    assert.deepStrictEqual([second.id, third.id], [first.id, first.id])
+    assert.strictEqual(second.output_text, first.output_text)
+    assert.strictEqual(created(provider()), 1)
+    assert.notStrictEqual((await bob.openai.responses.create(request, options("once"))).id, first.id)
+
+    const streamed = { ...request, stream: true as const }
+    const ids = new Set<string>()
+    for (let time = 0; time < 2; time++) {
+      for await (const event of await alice.openai.responses.create(streamed, options("streamed"))) {
+        if ("response" in event) ids.add(event.response.id)
+      }
+    }
+    assert.strictEqual(ids.size, 1)
+    assert.strictEqual(created(provider()), 3)
+  })
+
+  it("makes one response of equal requests at once, and refuses others", async () => {
+    const { alice } = world
+    const request = { model: "model-beta", input: "all at once" }
+    const provider = since()
+    const all = Array.from({ length: 5 }, () => alice.openai.responses.create(request, options("at-once")))
+    assert.lengthOf([...new Set((await Promise.all(all)).map(({ id }) => id))], 1)
+    assert.strictEqual(created(provider()), 1)
+    const other = { ...request, input: "something else" }
+    const refused = await failureOf(alice.openai.responses.create(other, options("at-once")))
+    assert.strictEqual(refused.status, 409)
+    assert.strictEqual(created(provider()), 1)
+  })
+
+  it("is free again after a failure, and after the response is deleted", async () => {
+    const { alice } = world
+    const request = { model: "model-beta", input: "again" }
+    const fault = world.openai.fault({ account: "beta", route: "responses.create", times: 1, kind: { status: 500 } })
+    assert.strictEqual((await failureOf(alice.openai.responses.create(request, options("again")))).status, 502)
+    assert.strictEqual(fault.hits(), 1)
+    const { id } = await alice.openai.responses.create(request, options("again"))
+    await alice.openai.responses.delete(id)
+    assert.notStrictEqual((await alice.openai.responses.create(request, options("again"))).id, id)
+  })
+})
+
 describe("a stored response", () => {
   it("is found, listed, and deleted by its owner only", async () => {
     const { alice, bob } = world
