@@ -135,7 +135,8 @@ export const make = Effect.gen(function* () {
     const row = yield* intent(call)
     const made = yield* claim(call, key, row)
     if (made !== null) {
-      const served: Served = { deployment: deploymentOf(made), response: yield* replay(made, call.operation.stream) }
+      const response = yield* replay(made, call.operation.stream)
+      const served: Served = { deployment: deploymentOf(made), response, replayed: true }
       return served
     }
     yield* Scope.addFinalizer(yield* Effect.scope, release(row.key))

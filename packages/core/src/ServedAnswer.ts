@@ -6,6 +6,8 @@ export interface Served {
   readonly deployment: Deployment
   /** The provider's answer; its body is read by who asked. */
   readonly response: TransportResponse
+  /** It has been given before: nothing was used for it this time. */
+  readonly replayed?: true | undefined
 }
 
 export interface ServedAnswer<Tag extends string> extends Served {

@@ -126,7 +126,7 @@ export const make: Effect.Effect<Hook, never, UsageLedger> = Effect.gen(function
     name: "usage",
     postCall: (call, answer) => {
       const served = servedBy(call, answer)
-      return served === null ? Effect.succeed(answer) : Effect.sync(() => tap(call, served))
+      return served === null || served.replayed === true ? Effect.succeed(answer) : Effect.sync(() => tap(call, served))
     }
   }
 })

@@ -201,7 +201,7 @@ describe("the tap on answers", () => {
       counted.length = 0
       const answer: Answer = { _tag: "ChatCompletion", deployment, response }
       const postCall = (yield* hook).postCall!
-      const passed = yield* postCall(call, answer)
+      const passed = yield* Effect.scoped(postCall(call, answer))
       return (passed as Extract<Answer, { readonly _tag: "ChatCompletion" }>).response
     })
 
