@@ -14,8 +14,11 @@ import * as SseEvents from "./SseEvents.ts"
  */
 export type Translate<E> = (found: ReadonlyArray<AnswerIds.FoundId>) => Effect.Effect<ReadonlyMap<string, string>, E>
 
-/** The answer's body could not be read to its end. */
+/** The answer's body could not be read: it is compressed though nobody asked for that, or its end never came. */
 export type Unreadable<E> = (cause: unknown) => E
+
+const isEncoded = (response: TransportResponse): boolean =>
+  (header(response, "content-encoding") ?? "identity") !== "identity"
 
 const isEvents = (response: TransportResponse): boolean =>
   /^text\/event-stream\b/i.test(header(response, "content-type") ?? "")
@@ -78,5 +81,9 @@ export const rewrite = <E>(
   paths: AnswerIds.AnswerPaths,
   translate: Translate<E>,
   unreadable: Unreadable<E>
-): Effect.Effect<TransportResponse, E, Scope.Scope> =>
-  isEvents(response) ? rewriteEvents(response, paths, translate) : rewriteWhole(response, paths, translate, unreadable)
+): Effect.Effect<TransportResponse, E, Scope.Scope> => {
+  if (isEncoded(response)) return Effect.fail(unreadable(new Error("The answer is compressed.")))
+  return isEvents(response)
+    ? rewriteEvents(response, paths, translate)
+    : rewriteWhole(response, paths, translate, unreadable)
+}

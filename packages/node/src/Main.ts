@@ -28,8 +28,8 @@ const usage = (name: string): string => `Usage: ${name} [--config FILE]
   --config FILE   the configuration; else $OMNIFILE_CONFIG, else ./omnifile.yaml if there is one
   --help          this text
 
-Without a configuration, accounts are taken from OPENAI_API_KEY; without that, two emulated providers are
-started. PORT and HOST take precedence over the configuration.
+Without a configuration, accounts are taken from OPENAI_API_KEY and ANTHROPIC_API_KEY; without those, two
+emulated providers are started. PORT and HOST take precedence over the configuration.
 `
 
 const defaultFile = "omnifile.yaml"

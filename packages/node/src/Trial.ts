@@ -83,11 +83,13 @@ export const fromEnvironment = Effect.fnUntraced(function* (
     return null
   }
   const { configuration, generatedKey } = found
+  const names = configuration.accounts.map(({ id }) => id)
+  const accounts = `the ${names.length === 1 ? "account" : "accounts"} ${names.join(" and ")}`
   const models = [...new Set(configuration.deployments.map(({ modelName }) => modelName))].join(", ")
   return {
     configuration,
     banner: (url) =>
-      `omnifile listens on ${url}, with the account of OPENAI_API_KEY and the models ${models}.\n` +
+      `omnifile listens on ${url}, with ${accounts} of the environment and the models ${models}.\n` +
       clientKeyNote(generatedKey) +
       notes
   }

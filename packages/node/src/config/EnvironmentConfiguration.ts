@@ -21,83 +21,140 @@ export interface EnvironmentOptions extends Surroundings {
   readonly randomKey: Redacted.Redacted<string>
 }
 
-const defaultModels = ["gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-5", "gpt-5-mini"]
+/** A provider whose key people have in their environment, and the variables that are about it. */
+interface EnvironmentAccount {
+  readonly provider: string
+  readonly apiKey: string
+  readonly models: string
+  readonly defaultModels: ReadonlyArray<string>
+  /** Fields of the account, by the variable that each is read from. */
+  readonly fields: Readonly<Record<string, string>>
+}
 
-/** Keys of providers that people have set, and the provider that each is for. */
-const otherProviders: ReadonlyArray<readonly [variable: string, provider: string]> = [
-  ["ANTHROPIC_API_KEY", "anthropic"],
+const known: ReadonlyArray<EnvironmentAccount> = [
+  {
+    provider: "openai",
+    apiKey: "OPENAI_API_KEY",
+    models: "OPENAI_MODELS",
+    defaultModels: ["gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-5", "gpt-5-mini"],
+    fields: { OPENAI_BASE_URL: "base_url", OPENAI_ORG_ID: "organization", OPENAI_PROJECT_ID: "project" }
+  },
+  {
+    provider: "anthropic",
+    apiKey: "ANTHROPIC_API_KEY",
+    models: "ANTHROPIC_MODELS",
+    defaultModels: ["claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5"],
+    fields: { ANTHROPIC_BASE_URL: "base_url" }
+  }
+]
+
+/** Keys of providers that are not built in everywhere, and the provider that each is for. */
+const keyVariables: ReadonlyArray<readonly [variable: string, provider: string]> = [
+  ...known.map(({ apiKey, provider }) => [apiKey, provider] as const),
   ["GEMINI_API_KEY", "gemini"]
 ]
 
-const modelsOf = (env: Environment): ReadonlyArray<string> => {
-  const list = valueOf(env, "OPENAI_MODELS")
-  return list === undefined
-    ? defaultModels
-    : list
-        .split(",")
-        .map((name) => name.trim())
-        .filter((name) => name !== "")
+/** The accounts that the environment has keys for. */
+const accountsOf = ({ env, providers }: EnvironmentOptions): ReadonlyArray<EnvironmentAccount> =>
+  known.filter(({ apiKey, provider }) => providers.includes(provider) && valueOf(env, apiKey) !== undefined)
+
+const modelsOf = (env: Environment, { defaultModels, models }: EnvironmentAccount): ReadonlyArray<string> => {
+  const list = valueOf(env, models)
+  const names =
+    list === undefined
+      ? defaultModels
+      : list
+          .split(",")
+          .map((name) => name.trim())
+          .filter((name) => name !== "")
+  return [...new Set(names)]
 }
 
 const toSecret = (text: string | undefined): Redacted.Redacted<string> | undefined =>
   text === undefined ? undefined : Redacted.make(text)
 
+const toAccount = (env: Environment, { apiKey, fields, provider }: EnvironmentAccount): unknown => ({
+  id: provider,
+  provider,
+  api_key: toSecret(valueOf(env, apiKey)),
+  ...Object.fromEntries(Object.entries(fields).map(([variable, field]) => [field, valueOf(env, variable)]))
+})
+
+/** The names of all models, and who serves each. */
+const servedModels = (
+  env: Environment,
+  accounts: ReadonlyArray<EnvironmentAccount>
+): ReadonlyArray<readonly [name: string, by: ReadonlyArray<EnvironmentAccount>]> => {
+  const lists = accounts.map((account) => [account, modelsOf(env, account)] as const)
+  return [...new Set(lists.flatMap(([, names]) => names))].map((name) => [
+    name,
+    lists.flatMap(([account, names]) => (names.includes(name) ? [account] : []))
+  ])
+}
+
 /** The same tree that a file would give. */
-const toTree = (env: Environment, clientKey: Redacted.Redacted<string>): unknown => ({
-  accounts: [
-    {
-      id: "openai",
-      provider: "openai",
-      api_key: toSecret(valueOf(env, "OPENAI_API_KEY")),
-      base_url: valueOf(env, "OPENAI_BASE_URL"),
-      organization: valueOf(env, "OPENAI_ORG_ID"),
-      project: valueOf(env, "OPENAI_PROJECT_ID")
-    }
-  ],
-  models: [...new Set(modelsOf(env))].map((name) => ({ name, deployments: [{ account: "openai", model: name }] })),
+const toTree = (
+  env: Environment,
+  accounts: ReadonlyArray<EnvironmentAccount>,
+  clientKey: Redacted.Redacted<string>
+): unknown => ({
+  accounts: accounts.map((account) => toAccount(env, account)),
+  models: servedModels(env, accounts).map(([name, by]) => ({
+    name,
+    deployments: by.map(({ provider }) => ({ account: provider, model: name }))
+  })),
   // A name for the user, because another random key after a restart is still the same person.
   keys: [{ key: clientKey, role: "admin", user: "local" }],
   secret: toSecret(valueOf(env, "OMNIFILE_SECRET"))
 })
 
-const variableOf = (path: Path): string => {
-  if (path[0] === "models") return "OPENAI_MODELS"
-  if (path[0] === "keys") return "OMNIFILE_API_KEY"
-  if (path[0] === "secret") return "OMNIFILE_SECRET"
-  const variables = new Map([
-    ["base_url", "OPENAI_BASE_URL"],
-    ["organization", "OPENAI_ORG_ID"],
-    ["project", "OPENAI_PROJECT_ID"]
-  ])
-  return variables.get(String(path.at(-1))) ?? "OPENAI_API_KEY"
+/** The variable that a place of the tree comes from. */
+const variableAt = (env: Environment, accounts: ReadonlyArray<EnvironmentAccount>, path: Path): string => {
+  const [section, index] = path
+  if (section === "keys") return "OMNIFILE_API_KEY"
+  if (section === "secret") return "OMNIFILE_SECRET"
+  if (section === "models") {
+    const [account] = typeof index === "number" ? (servedModels(env, accounts)[index]?.[1] ?? []) : accounts
+    return account?.models ?? "OPENAI_MODELS"
+  }
+  const account = accounts[typeof index === "number" ? index : 0]
+  const field = Object.entries(account?.fields ?? {}).find(([, name]) => name === path.at(-1))
+  return field?.[0] ?? account?.apiKey ?? "OPENAI_API_KEY"
 }
 
-const toProblem = ({ message, path }: Finding): Problem => ({
-  file: "environment",
-  line: null,
-  column: null,
-  field: variableOf(path),
-  message
-})
+const toProblem =
+  (env: Environment, accounts: ReadonlyArray<EnvironmentAccount>) =>
+  ({ message, path }: Finding): Problem => ({
+    file: "environment",
+    line: null,
+    column: null,
+    field: variableAt(env, accounts, path),
+    message
+  })
 
 const notesOf = ({ env, providers }: EnvironmentOptions): ReadonlyArray<string> =>
-  otherProviders
+  keyVariables
     .filter(([variable, provider]) => valueOf(env, variable) !== undefined && !providers.includes(provider))
     .map(([variable, provider]) => `${variable} is set, but provider ${provider} is not built into this version.`)
 
 /**
- * The configuration of an account `openai` from `OPENAI_API_KEY`, with `OPENAI_BASE_URL`, `OPENAI_ORG_ID`,
- * `OPENAI_PROJECT_ID` and `OPENAI_MODELS` (a list with commas). Clients use `OMNIFILE_API_KEY`, or else the
- * random key.
+ * The configuration of accounts `openai` and `anthropic` from `OPENAI_API_KEY` and `ANTHROPIC_API_KEY`, with
+ * `OPENAI_BASE_URL`, `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`, `ANTHROPIC_BASE_URL`, and the lists with commas
+ * `OPENAI_MODELS` and `ANTHROPIC_MODELS`. Clients use `OMNIFILE_API_KEY`, or else the random key.
  */
 export const fromEnvironment = Effect.fnUntraced(function* (
   options: EnvironmentOptions
 ): Effect.fn.Return<EnvironmentConfiguration, ConfigurationError> {
   const { env } = options
   const notes = notesOf(options)
-  if (valueOf(env, "OPENAI_API_KEY") === undefined) return { configuration: null, generatedKey: null, notes }
+  const accounts = accountsOf(options)
+  if (accounts.length === 0) return { configuration: null, generatedKey: null, notes }
   const givenKey = toSecret(valueOf(env, "OMNIFILE_API_KEY"))
-  const source: Source = { value: toTree(env, givenKey ?? options.randomKey), problems: [], locate: toProblem }
+  const source: Source = {
+    value: toTree(env, accounts, givenKey ?? options.randomKey),
+    problems: [],
+    locate: toProblem(env, accounts)
+  }
   const configuration = yield* Effect.fromResult(decode(source, options))
   return { configuration, generatedKey: givenKey === undefined ? options.randomKey : null, notes }
 })

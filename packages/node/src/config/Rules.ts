@@ -83,6 +83,7 @@ const baseUrlWhereNoDefault =
 /** Headers that the provider's protocol or HTTP itself sets, and what to do instead. */
 const reservedHeaders = new Map([
   ["authorization", "is made from api_key"],
+  ["x-api-key", "is made from api_key"],
   ["openai-organization", "is the field organization of the account"],
   ["openai-project", "is the field project of the account"],
   ...[

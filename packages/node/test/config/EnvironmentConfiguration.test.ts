@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 
 const read = (env: Record<string, string | undefined>) =>
-  fromEnvironment({ env, cwd: "/srv", providers: ["openai"], randomKey: Redacted.make("random-key") })
+  fromEnvironment({ env, cwd: "/srv", providers: ["openai", "anthropic"], randomKey: Redacted.make("random-key") })
 
 describe("fromEnvironment", () => {
   it.effect("makes an account of OPENAI_API_KEY, with models that people use", () =>
@@ -62,6 +62,40 @@ describe("fromEnvironment", () => {
       )
       assert.isNull(generatedKey)
       assert.isNotNull(configuration.secret.current)
+    })
+  )
+
+  it.effect("makes an account of each key, and says which variable of which cannot be used", () =>
+    Effect.gen(function* () {
+      const env = {
+        OPENAI_API_KEY: "sk-1",
+        OPENAI_MODELS: "a,both",
+        ANTHROPIC_API_KEY: "sk-2",
+        ANTHROPIC_MODELS: "both,b"
+      }
+      const { configuration } = yield* read(env)
+      assert.deepStrictEqual(
+        configuration?.accounts.map(({ baseUrl, id, provider }) => [id, provider, baseUrl]),
+        [
+          ["openai", "openai", "https://api.openai.com/v1"],
+          ["anthropic", "anthropic", "https://api.anthropic.com"]
+        ]
+      )
+      assert.deepStrictEqual(
+        configuration?.deployments.map(({ id }) => id),
+        ["a@openai", "both@openai", "both@anthropic", "b@anthropic"]
+      )
+      const alone = yield* read({ ANTHROPIC_API_KEY: "sk-2" })
+      assert.deepStrictEqual(
+        alone.configuration?.deployments.map(({ modelName }) => modelName),
+        ["claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5"]
+      )
+      const long = "m".repeat(300)
+      const error = yield* Effect.flip(read({ ...env, ANTHROPIC_BASE_URL: "none", ANTHROPIC_MODELS: `both,${long}` }))
+      assert.deepStrictEqual([...new Set(error.message.split("\n").map((line) => line.split(":")[0]))].sort(), [
+        "environment ANTHROPIC_BASE_URL",
+        "environment ANTHROPIC_MODELS"
+      ])
     })
   )
 
