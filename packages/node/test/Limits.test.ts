@@ -40,6 +40,30 @@ describe("a key over its limit", () => {
     assert.lengthOf(host.storage.contents(), 2)
   })
 
+  it("of batch lines has no batch made of more, and may make one of fewer", async () => {
+    const host = await start({ batchLines: 3 })
+    const line = (index: number): string =>
+      JSON.stringify({
+        custom_id: `line-${index}`,
+        method: "POST",
+        url: "/v1/chat/completions",
+        body: { model: "model-alpha", messages: [{ role: "user", content: "hello" }] }
+      })
+    const batchOf = async (lines: number) => {
+      const file = await host.openai.files.create({
+        file: new File([Array.from({ length: lines }, (_, index) => line(index)).join("\n")], "lines.jsonl"),
+        purpose: "batch"
+      })
+      const body = { input_file_id: file.id, endpoint: "/v1/chat/completions", completion_window: "24h" } as const
+      return host.openai.batches.create(body)
+    }
+    assert.isAtLeast(await limited(batchOf(4)), 3_600)
+    assert.isEmpty(host.emulator.journal)
+    await batchOf(2)
+    await limited(batchOf(2))
+    await batchOf(1)
+  })
+
   it("of bytes or files keeps nothing of what is too much", async () => {
     const host = await start({ uploadBytes: 10, files: 2 })
     await upload(host, "12345678")
