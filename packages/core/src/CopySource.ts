@@ -1,7 +1,7 @@
 /** What a provider copy is made of: the file's own bytes, or a variant of them. */
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Bytes } from "./Bytes.ts"
+import type { ByteRange, Bytes } from "./Bytes.ts"
 import { type ManagedFile, originalVariant } from "./ManagedFile.ts"
 import type { StorageError } from "./StorageError.ts"
 
@@ -11,6 +11,8 @@ export interface CopySource {
   /** Exactly so many bytes. */
   readonly length: number
   readonly open: Effect.Effect<Bytes, StorageError, Scope.Scope>
+  /** A part of the same bytes, where that can be had without the others. */
+  readonly openRange?: ((range: ByteRange) => Effect.Effect<Bytes, StorageError, Scope.Scope>) | undefined
 }
 
 /** The size by which a row knows a variant; null for the original, which has the file's. */
@@ -18,8 +20,9 @@ export const recordedBytes = ({ length, variant }: CopySource): number | null =>
   variant === originalVariant ? null : length
 
 /** The original, whose bytes `open` gives. */
-export const original = (file: ManagedFile, open: CopySource["open"]): CopySource => ({
+export const original = (file: ManagedFile, openRange: NonNullable<CopySource["openRange"]>): CopySource => ({
   variant: originalVariant,
   length: file.bytes,
-  open
+  open: openRange({ offset: 0 }),
+  openRange
 })

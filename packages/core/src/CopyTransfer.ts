@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { AccountFailure } from "./CallError.ts"
+import * as CopyParts from "./CopyParts.ts"
 import { type CopySource, recordedBytes } from "./CopySource.ts"
 import { LostUploads } from "./LostUploads.ts"
 import { LostUpload, type ManagedFile, purposeOfCopy } from "./ManagedFile.ts"
@@ -42,25 +43,28 @@ const lifeOf = (file: ManagedFile, now: number): number | null =>
 
 export const make = Effect.gen(function* () {
   const lostUploads = yield* LostUploads
+  const parts = yield* CopyParts.make
   const upstream = yield* Upstream
 
-  const makeCall = Effect.fnUntraced(function* ({ provider }: ProviderAccount, file: ManagedFile, source: CopySource) {
+  const describe = Effect.fnUntraced(function* (file: ManagedFile, { length }: CopySource) {
     const now = yield* Clock.currentTimeMillis
-    const nonce = (yield* Uuid.make).replaceAll("-", "")
-    const bytes = yield* source.open
-    return provider.files.create({
+    return {
       filename: file.filename,
       contentType: file.declaredType ?? file.contentType,
       purpose: purposeOfCopy(file),
-      bytes,
-      length: source.length,
-      expiresAfter: lifeOf(file, now),
-      nonce
-    })
+      length,
+      expiresAfter: lifeOf(file, now)
+    }
   })
 
-  const callOnce = (target: ProviderAccount, file: ManagedFile, source: CopySource) =>
-    upstream.request(target, makeCall(target, file, source), target.provider.files.decodeFile).pipe(
+  const makeCall = Effect.fnUntraced(function* ({ provider }: ProviderAccount, file: ManagedFile, source: CopySource) {
+    const described = yield* describe(file, source)
+    const nonce = (yield* Uuid.make).replaceAll("-", "")
+    return provider.files.create({ ...described, bytes: yield* source.open, nonce })
+  })
+
+  const inTime = <A, E, R>(target: ProviderAccount, call: Effect.Effect<A, E, R>) =>
+    call.pipe(
       Effect.timeoutOrElse({
         duration: Duration.millis(target.account.policy.uploadTimeout),
         orElse: () =>
@@ -72,9 +76,23 @@ export const make = Effect.gen(function* () {
               maybeAccepted: true
             })
           )
-      }),
-      Effect.result
+      })
     )
+
+  /**
+   * What makes the copy, each time that it is run. A file that is too large for one request has its parts brought to
+   * the provider first, which makes no copy yet.
+   */
+  const prepare = Effect.fnUntraced(function* (target: ProviderAccount, file: ManagedFile, source: CopySource) {
+    const { files } = target.provider
+    const protocol = CopyParts.protocolFor(target, source)
+    if (protocol === undefined || source.openRange === undefined) {
+      return inTime(target, upstream.request(target, makeCall(target, file, source), files.decodeFile))
+    }
+    const described = yield* describe(file, source)
+    const complete = yield* inTime(target, parts.send(target, protocol, described, source.openRange))
+    return inTime(target, upstream.request(target, Effect.succeed(complete), protocol.decodeCompleted))
+  })
 
   /** Whether an upload without an answer may be tried again: only if the provider does not seem to have it. */
   const mayRepeat = Effect.fnUntraced(function* (target: ProviderAccount, file: ManagedFile, lost: LostUpload) {
@@ -90,15 +108,20 @@ export const make = Effect.gen(function* () {
     source: CopySource,
     loose: Loose
   ) {
-    const { account, provider } = target
-    const { maxBytes } = provider.files
-    if (maxBytes !== null && source.length > maxBytes) {
-      return yield* Effect.fail(failure(account.id, `takes files of at most ${maxBytes} bytes`))
+    const { account } = target
+    const limit = CopyParts.limitOf(target, source)
+    if (limit !== null && source.length > limit) {
+      return yield* Effect.fail(failure(account.id, `takes files of at most ${limit} bytes`))
     }
+    const makeCopy = yield* prepare(target, file, source).pipe(
+      Effect.mapError((error) =>
+        error instanceof StorageError ? error : failure(account.id, error.summary, isTimeout(error))
+      )
+    )
     for (let tries = 1; ; tries++) {
       const startedAt = yield* Clock.currentTimeMillis
       loose.calling = startedAt
-      const outcome = yield* callOnce(target, file, source)
+      const outcome = yield* Effect.result(makeCopy)
       const endedAt = yield* Clock.currentTimeMillis
       const { variant } = source
       const bytes = recordedBytes(source)
@@ -114,7 +137,7 @@ export const make = Effect.gen(function* () {
       const again = error.maybeAccepted && tries < account.policy.attempts && (yield* mayRepeat(target, file, lost))
       if (!again) return yield* Effect.fail(failure(account.id, error.summary, isTimeout(error)))
     }
-  })
+  }, Effect.scoped)
 
   /** Waits until the provider has processed the copy. */
   const awaitUsable = Effect.fnUntraced(function* (target: ProviderAccount, uploaded: RemoteFile) {

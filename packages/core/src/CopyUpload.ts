@@ -212,7 +212,7 @@ const make = Effect.gen(function* () {
         error: null
       }),
     run: Effect.fn("CopyUpload.run")((file: ManagedFile, account: string, given?: CopySource) => {
-      const source = given ?? original(file, blobs.open(file.key))
+      const source = given ?? original(file, (range) => blobs.open(file.key, range))
       const copied = { variant: source.variant, bytes: recordedBytes(source) }
       return tracked(file, account, copied, (target, permit, loose) =>
         Effect.gen(function* () {

@@ -54,10 +54,29 @@ export interface RemotePage {
 /** Why an answer could not be understood. */
 export type Decoded<A> = Result.Result<A, string>
 
+/** Uploads of a protocol family that come in parts, for files that are too large for one request. */
+export interface PartProtocol {
+  /** The most bytes that a file may have. */
+  readonly maxBytes: number
+  /** The most bytes that a part may have. */
+  readonly partBytes: number
+  readonly begin: (file: Omit<FileUpload, "bytes" | "nonce">) => ProviderCall
+  readonly add: (upload: string, part: Pick<FileUpload, "bytes" | "length" | "nonce">) => ProviderCall
+  /** Makes a file of the parts, in this order. */
+  readonly complete: (upload: string, parts: ReadonlyArray<string>) => ProviderCall
+  readonly cancel: (upload: string) => ProviderCall
+  /** The ID in the answer to `begin` or `add`. */
+  readonly decodeId: (body: unknown) => Decoded<string>
+  /** The file in the answer to `complete`. */
+  readonly decodeCompleted: (body: unknown) => Decoded<RemoteFile>
+}
+
 /** The Files API of a protocol family. */
 export interface FileProtocol {
-  /** The most bytes that a file may have, or null for no known limit. */
+  /** The most bytes that a file may have in one request, or null for no known limit. */
   readonly maxBytes: number | null
+  /** How larger files come. Without it they do not. */
+  readonly parts?: PartProtocol | undefined
   readonly create: (upload: FileUpload) => ProviderCall
   readonly retrieve: (id: string) => ProviderCall
   readonly content: (id: string) => ProviderCall

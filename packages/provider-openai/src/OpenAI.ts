@@ -14,6 +14,7 @@ import * as OpenAIFiles from "./OpenAIFiles.ts"
 import * as OpenAIFineTuning from "./OpenAIFineTuning.ts"
 import * as OpenAIForward from "./OpenAIForward.ts"
 import * as OpenAIResponses from "./OpenAIResponses.ts"
+import type { PartLimits } from "./OpenAIUploads.ts"
 
 /** What a vendor may do otherwise than OpenAI. */
 export interface Options {
@@ -23,6 +24,8 @@ export interface Options {
   readonly maxBytes?: number | null | undefined
   /** Whether uploads take `expires_after`. */
   readonly expiresAfter?: boolean | undefined
+  /** Whether larger files come by the Uploads API, and within which limits. */
+  readonly parts?: PartLimits | null | undefined
 }
 
 const Refusal = Schema.Struct({
@@ -37,10 +40,10 @@ const Refusal = Schema.Struct({
 const decodeRefusalBody = Schema.decodeUnknownOption(Refusal)
 
 /** A provider that speaks OpenAI's wire. */
-export const make = ({ expiresAfter = true, id, maxBytes = 512_000_000 }: Options): Provider => ({
+export const make = ({ expiresAfter = true, id, maxBytes = 512_000_000, parts = null }: Options): Provider => ({
   id,
   authorize: (account) => ({ authorization: `Bearer ${Redacted.value(account.apiKey)}` }),
-  files: OpenAIFiles.make({ expiresAfter, maxBytes }),
+  files: OpenAIFiles.make({ expiresAfter, maxBytes, parts }),
   chatCompletion: (body) => withJson("chat.completions", "/chat/completions", body),
   messages: null,
   countTokens: null,
@@ -62,4 +65,4 @@ export const make = ({ expiresAfter = true, id, maxBytes = 512_000_000 }: Option
 })
 
 /** OpenAI. */
-export const openai: Provider = make({ id: "openai" })
+export const openai: Provider = make({ id: "openai", parts: { maxBytes: 8_589_934_592, partBytes: 67_108_864 } })

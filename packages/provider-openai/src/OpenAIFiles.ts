@@ -5,6 +5,8 @@ import type { FileProtocol, RemoteFile } from "@omnifile/core/Provider"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { bodiless, millis } from "./internal/wire.ts"
+import * as OpenAIUploads from "./OpenAIUploads.ts"
+import type { PartLimits } from "./OpenAIUploads.ts"
 
 const FileObject = Schema.Struct({
   id: Schema.NonEmptyString,
@@ -57,10 +59,19 @@ export interface Options {
   readonly maxBytes: number | null
   /** Whether uploads take `expires_after`. */
   readonly expiresAfter: boolean
+  /** Whether and how larger files come in parts. */
+  readonly parts: PartLimits | null
 }
 
-export const make = ({ expiresAfter, maxBytes }: Options): FileProtocol => ({
+const decodeFile: FileProtocol["decodeFile"] = (body) =>
+  decodeFileObject(body).pipe(
+    Result.map(remoteFile),
+    Result.mapError(() => "no file object")
+  )
+
+export const make = ({ expiresAfter, maxBytes, parts }: Options): FileProtocol => ({
   maxBytes,
+  parts: parts === null ? undefined : OpenAIUploads.make({ ...parts, expiresAfter }, decodeFile),
   create: (upload) => {
     const fields: Array<readonly [string, string]> = [["purpose", acceptedPurpose(upload.purpose)]]
     if (expiresAfter && upload.expiresAfter !== null) {
@@ -85,11 +96,7 @@ export const make = ({ expiresAfter, maxBytes }: Options): FileProtocol => ({
       "GET",
       `/files?order=desc&limit=1000${cursor === null ? "" : `&after=${encodeURIComponent(cursor)}`}`
     ),
-  decodeFile: (body) =>
-    decodeFileObject(body).pipe(
-      Result.map(remoteFile),
-      Result.mapError(() => "no file object")
-    ),
+  decodeFile,
   decodePage: (body) =>
     decodeFilePage(body).pipe(
       Result.map((page) => ({

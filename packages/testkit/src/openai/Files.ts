@@ -47,7 +47,7 @@ export const integer = (param: string, text: string, least: number, most: number
   return value
 }
 
-const toObject = (file: StoredFile): Record<string, unknown> => ({
+export const toObject = (file: StoredFile): Record<string, unknown> => ({
   object: "file",
   id: file.id,
   purpose: file.purpose,

@@ -13,6 +13,7 @@ import * as Forwarded from "./Forwarded.ts"
 import { newId } from "./Ids.ts"
 import * as Models from "./Models.ts"
 import * as Responses from "./Responses.ts"
+import * as Uploads from "./Uploads.ts"
 
 export const dialect: Dialect = {
   basePath: "/v1",
@@ -24,6 +25,7 @@ export const dialect: Dialect = {
     ...Batches.routes,
     ...FineTuning.routes,
     ...Responses.routes,
+    ...Uploads.routes,
     ...Containers.routes,
     ...Forwarded.routes
   ],

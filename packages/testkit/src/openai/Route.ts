@@ -36,6 +36,10 @@ export type RouteName =
   | "fine_tuning.resume"
   | "fine_tuning.events"
   | "fine_tuning.checkpoints"
+  | "uploads.create"
+  | "uploads.parts.create"
+  | "uploads.complete"
+  | "uploads.cancel"
 
 /** Performs the operation. Throws an `ApiError` to refuse it. */
 export type Operation = () => Answer
