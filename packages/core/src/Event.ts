@@ -56,7 +56,7 @@ export class OutboxRecord extends Schema.Class<OutboxRecord>("OutboxRecord")({
   /** The event's ID. */
   key: Schema.String,
   event: Event,
-  /** The webhooks that have taken it, by their URLs. */
+  /** The webhooks that have taken it, by digests of their URLs. */
   delivered: Schema.Array(Schema.String).pipe(Schema.withConstructorDefault(Effect.succeed([]))),
   /** The instance that delivers it. */
   instance: Schema.NullOr(Schema.String),

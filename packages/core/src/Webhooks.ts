@@ -18,6 +18,7 @@ import type { Versioned } from "./Records.ts"
 import { Registry } from "./Registry.ts"
 import { instant } from "./RegistryIndexes.ts"
 import { Settings, type Webhook } from "./Settings.ts"
+import { hexOfText, Sha256 } from "./Sha256.ts"
 import { isConflict, type StorageError } from "./StorageError.ts"
 import * as WebhookSchedule from "./WebhookSchedule.ts"
 import * as WebhookSignature from "./WebhookSignature.ts"
@@ -73,7 +74,9 @@ const make = Effect.gen(function* () {
   const registry = yield* Registry
   const transport = yield* HttpTransport
   const { events, maintenanceInterval } = yield* Settings
-  const { webhooks } = events
+  const sha256 = yield* Sha256
+  /** Addresses may hold secrets: what is stored of one is its digest. */
+  const webhooks = events.webhooks.map((webhook) => ({ ...webhook, name: hexOfText(sha256, webhook.url) }))
   const { outbox } = registry
   const scope = yield* Effect.scope
   const permits = yield* Semaphore.make(concurrency)
@@ -123,9 +126,9 @@ const make = Effect.gen(function* () {
   /** What is left to do after a try: undefined if nothing is. */
   const remaining = Effect.fnUntraced(function* (
     { attempts, delivered, event, key }: OutboxRecord,
-    outcomes: ReadonlyArray<readonly [Webhook, Outcome]>
+    outcomes: ReadonlyArray<readonly [name: string, outcome: Outcome]>
   ) {
-    const failed = outcomes.flatMap(([{ url }, outcome]) => (outcome._tag === "Failed" ? [{ url, ...outcome }] : []))
+    const failed = outcomes.flatMap(([, outcome]) => (outcome._tag === "Failed" ? [outcome] : []))
     if (failed.length === 0) return undefined
     const now = yield* Clock.currentTimeMillis
     const asked = failed.map(({ retryAfter }) => retryAfter ?? 0)
@@ -137,7 +140,7 @@ const make = Effect.gen(function* () {
       dueAt === null ? "An event is given up: a webhook has not taken it" : "A webhook has not taken an event"
     ).pipe(Effect.annotateLogs({ event: event.id, type: event.type, why, attempts }))
     if (dueAt === null) return undefined
-    const done = outcomes.flatMap(([{ url }, { _tag }]) => (_tag === "Failed" ? [] : [url]))
+    const done = outcomes.flatMap(([name, { _tag }]) => (_tag === "Failed" ? [] : [name]))
     return new OutboxRecord({ key, event, attempts, dueAt, instance: null, delivered: [...delivered, ...done] })
   })
 
@@ -145,10 +148,10 @@ const make = Effect.gen(function* () {
     const taken = yield* take(found)
     if (taken === undefined) return
     const { value, version } = taken
-    const open = webhooks.filter((hook) => subscribes(hook, value.event.type) && !value.delivered.includes(hook.url))
+    const open = webhooks.filter((hook) => subscribes(hook, value.event.type) && !value.delivered.includes(hook.name))
     const outcomes = yield* Effect.forEach(
       open,
-      (webhook) => Effect.map(tryWebhook(webhook, value.event), (outcome) => [webhook, outcome] as const),
+      (webhook) => Effect.map(tryWebhook(webhook, value.event), (outcome) => [webhook.name, outcome] as const),
       { concurrency: "unbounded" }
     )
     const rest = yield* remaining(value, outcomes)
@@ -191,4 +194,7 @@ const make = Effect.gen(function* () {
   return Webhooks.of({ round: Effect.flatMap(begin, (begun) => Effect.asVoid(Fiber.awaitAll(begun))) })
 })
 
-export const layer: Layer.Layer<Webhooks, never, HttpTransport | Instance | Registry> = Layer.effect(Webhooks, make)
+export const layer: Layer.Layer<Webhooks, never, HttpTransport | Instance | Registry | Sha256> = Layer.effect(
+  Webhooks,
+  make
+)

@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as fc from "fast-check"
 import * as Bytes from "../src/Bytes.ts"
@@ -197,13 +196,15 @@ describe("the tap on answers", () => {
   })
 
   const tapped = (response: HttpTransport.TransportResponse) =>
-    Effect.gen(function* () {
-      counted.length = 0
-      const answer: Answer = { _tag: "ChatCompletion", deployment, response }
-      const postCall = (yield* hook).postCall!
-      const passed = yield* Effect.scoped(postCall(call, answer))
-      return (passed as Extract<Answer, { readonly _tag: "ChatCompletion" }>).response
-    })
+    Effect.scoped(
+      Effect.gen(function* () {
+        counted.length = 0
+        const answer: Answer = { _tag: "ChatCompletion", deployment, response }
+        const postCall = (yield* hook).postCall!
+        const passed = yield* postCall(call, answer)
+        return (passed as Extract<Answer, { readonly _tag: "ChatCompletion" }>).response
+      })
+    )
 
   const event = (input: number): string => `data: {"usage":{"prompt_tokens":${input},"completion_tokens":1}}\n\n`
 
@@ -216,9 +217,7 @@ describe("the tap on answers", () => {
           )
           const edges = [0, ...cuts.map((cut) => (cut * 7) % whole.length).sort((a, b) => a - b), whole.length]
           const chunks = edges.slice(1).map((edge, index) => whole.slice(edges[index], edge))
-          const response = await Effect.runPromise(
-            Scope.provide(tapped(respond(Bytes.fromArray(...chunks))), Scope.makeUnsafe())
-          )
+          const response = await Effect.runPromise(tapped(respond(Bytes.fromArray(...chunks))))
           assert.deepStrictEqual(await Bytes.collect(response.body), whole)
           response.cancel()
           assert.deepStrictEqual(counted, [input])

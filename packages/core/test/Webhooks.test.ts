@@ -14,6 +14,7 @@ import * as Instance from "../src/Instance.ts"
 import * as Registry from "../src/Registry.ts"
 import { RegistryBackend } from "../src/RegistryBackend.ts"
 import { defaults, Settings, type Webhook } from "../src/Settings.ts"
+import * as Sha256 from "../src/Sha256.ts"
 import * as Webhooks from "../src/Webhooks.ts"
 import { alice } from "./support/principals.ts"
 import * as SharedStorage from "./support/SharedStorage.ts"
@@ -77,6 +78,7 @@ const open = (view: SharedStorage.StorageView, { transport }: Receivers, webhook
       Layer.provideMerge(Layer.fresh(Instance.layer)),
       Layer.provideMerge(Layer.fresh(Registry.layer)),
       Layer.provideMerge(Layer.succeed(HttpTransport, transport)),
+      Layer.provideMerge(Sha256.layerPortable),
       Layer.provideMerge(Layer.succeed(RegistryBackend, view.backend)),
       Layer.provideMerge(Layer.succeed(Settings, settings))
     )

@@ -10,6 +10,7 @@ import * as LimitsSection from "./LimitsSection.ts"
 import type { Finding, Path } from "./Source.ts"
 import * as StorageLocation from "./StorageLocation.ts"
 import { suggest } from "./Suggestion.ts"
+import * as WebhooksSection from "./WebhooksSection.ts"
 
 export interface Options extends StorageLocation.Options {
   /** The names of the providers that are built in. */
@@ -105,7 +106,9 @@ const makeSchema = (options: Options) =>
     previous_secrets: Schema.optional(Schema.Array(Field.secret)),
     server: Schema.optional(Server),
     files: Schema.optional(Files),
-    jobs: Schema.optional(JobsSection.Jobs)
+    jobs: Schema.optional(JobsSection.Jobs),
+    usage: Schema.optional(Field.flag),
+    webhooks: Schema.optional(WebhooksSection.Webhooks)
   })
 
 /** The fields as they are written, each in its decoded form. */

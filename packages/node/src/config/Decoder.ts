@@ -15,6 +15,7 @@ import * as JobsSection from "./JobsSection.ts"
 import * as LimitsSection from "./LimitsSection.ts"
 import * as Rules from "./Rules.ts"
 import type { Source } from "./Source.ts"
+import * as WebhooksSection from "./WebhooksSection.ts"
 
 type Fields = ConfigurationSchema.Fields
 
@@ -93,7 +94,7 @@ const withoutUndefined = <A extends object>(fields: { readonly [K in keyof A]?: 
   // What is left has the types of A.
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<A>
 
-const toFileSettings = ({ files, jobs, server, storage }: Fields): Partial<FileSettings> =>
+const toFileSettings = ({ files, jobs, server, storage, usage, webhooks }: Fields): Partial<FileSettings> =>
   withoutUndefined<FileSettings>({
     onPartialFailure: files?.on_partial_failure,
     replicate: files?.replicate,
@@ -103,6 +104,8 @@ const toFileSettings = ({ files, jobs, server, storage }: Fields): Partial<FileS
     maxFileSize: server?.max_file_size,
     maxUploadSize: server?.max_upload_size,
     jobs: jobs === undefined ? undefined : JobsSection.toSettings(jobs),
+    events: webhooks === undefined ? undefined : WebhooksSection.toSettings(webhooks),
+    usage,
     keepContent: storage?.content?._tag === "None" ? false : undefined
   })
 
