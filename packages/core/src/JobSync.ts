@@ -19,6 +19,7 @@ import { Registry } from "./Registry.ts"
 import { Settings } from "./Settings.ts"
 import type { StorageError } from "./StorageError.ts"
 import type { Upstream } from "./Upstream.ts"
+import * as UsageMetrics from "./UsageMetrics.ts"
 import * as UsageRecord from "./UsageRecord.ts"
 
 /** What a provider says of a job now. */
@@ -67,6 +68,7 @@ const make = Effect.gen(function* () {
   const outputUsage = yield* OutputUsage.make
   const registry = yield* Registry
   const settings = yield* Settings
+  const measure = yield* UsageMetrics.make
 
   /** The outputs that the row does not know yet. One that is gone at the provider is none. */
   const newOutputs = Effect.fnUntraced(function* (job: Job, { outputs }: Snapshot) {
@@ -150,14 +152,22 @@ const make = Effect.gen(function* () {
           dueAt: ended ? null : now + settings.jobs.pollInterval
         })
       }
+      let isEnding = false
       const after = yield* jobs.modify(
         job.key,
-        (current) => (current.state === "ended" ? undefined : next(current)),
+        (current) => {
+          isEnding = ended && current.state !== "ended"
+          return current.state === "ended" ? undefined : next(current)
+        },
         (row) =>
           row.state === "ended" && row.usage !== null && settings.usage
             ? [registry.usage.change(0, UsageRecord.ofJob(row, row.usage, now))]
             : []
       )
+      if (isEnding && settings.usage && after !== undefined && after.usage !== null) {
+        const { account, modelName, owner, usage } = after
+        measure({ account, model: modelName, owner, tokens: usage })
+      }
       return after ?? next(job) ?? job
     })
   })

@@ -9,21 +9,13 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
-import type { Owner } from "./Access.ts"
 import { Registry } from "./Registry.ts"
 import { hexOfText, Sha256 } from "./Sha256.ts"
 import { isConflict, type StorageError } from "./StorageError.ts"
 import * as Usage from "./Usage.ts"
+import * as UsageMetrics from "./UsageMetrics.ts"
+import { identityOf, type Entry } from "./UsageMetrics.ts"
 import { hourOf, UsageRecord } from "./UsageRecord.ts"
-
-/** What one call has used. */
-export interface Entry {
-  readonly owner: Owner
-  /** The name that clients use. */
-  readonly model: string
-  readonly account: string
-  readonly tokens: Usage.Tokens
-}
 
 export class UsageLedger extends Context.Service<
   UsageLedger,
@@ -49,12 +41,10 @@ interface Sum {
   output: number
 }
 
-const identityOf = ({ account, model, owner }: Omit<Entry, "tokens">): string =>
-  JSON.stringify([owner.user, owner.team, owner.keyHash, model, account])
-
 const make = Effect.gen(function* () {
   const registry = yield* Registry
   const sha256 = yield* Sha256
+  const measure = yield* UsageMetrics.make
   const oneAtATime = yield* Semaphore.make(1)
   const counted = yield* Latch.make()
   let sums = new Map<string, Sum>()
@@ -117,7 +107,13 @@ const make = Effect.gen(function* () {
   const round = Latch.await(counted).pipe(Effect.andThen(Effect.sleep(interval)), Effect.andThen(attempt))
   yield* Effect.forkScoped(Effect.forever(round))
 
-  return UsageLedger.of({ count: (entry) => add(entry, 1), flush })
+  return UsageLedger.of({
+    count: (entry) => {
+      measure(entry)
+      add(entry, 1)
+    },
+    flush
+  })
 })
 
 export const layer: Layer.Layer<UsageLedger, never, Registry | Sha256> = Layer.effect(UsageLedger, make)

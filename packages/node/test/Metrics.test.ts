@@ -1,0 +1,44 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Installation from "@omnifile/testkit/host/Installation"
+import * as WatchedStorage from "@omnifile/testkit/host/WatchedStorage"
+import * as Redacted from "effect/Redacted"
+import * as Open from "../src/Open.ts"
+
+describe("/metrics", () => {
+  it("tells admins what has been used since the start", async () => {
+    const emulator = await Installation.startEmulator()
+    const base = Installation.make(emulator, WatchedStorage.make())
+    // Metrics are the process's: a user of its own keeps them apart from those of other tests.
+    const keys = [
+      { key: Redacted.make("sk-mona"), role: "user" as const, user: "mona", team: "red", models: ["*"] },
+      { key: Redacted.make("sk-root"), role: "admin" as const, user: null, team: null, models: ["*"] }
+    ]
+    const gateway = await Open.open({ ...base, configuration: { ...base.configuration, keys } })
+    const get = (key: string) =>
+      gateway.web(new Request("http://test/metrics", { headers: { authorization: `Bearer ${key}` } }))
+    const model = Installation.modelOf("alpha")
+    let reported = 0
+    for (let index = 0; index < 2; index++) {
+      const answer = await gateway.web(
+        new Request("http://test/v1/chat/completions", {
+          method: "POST",
+          headers: { authorization: "Bearer sk-mona", "content-type": "application/json" },
+          body: JSON.stringify({ model, messages: [{ role: "user", content: "how much is this?" }] })
+        })
+      )
+      const { usage } = (await answer.json()) as { readonly usage: { readonly prompt_tokens: number } }
+      reported += usage.prompt_tokens
+    }
+    const answer = await get("sk-root")
+    assert.strictEqual(answer.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8")
+    const lines = (await answer.text()).split("\n")
+    const labels = `model="${model}",account="alpha",user="mona",team="red"`
+    assert.include(lines, `omnifile_calls_total{${labels}} 2`)
+    assert.include(lines, `omnifile_tokens_total{${labels},kind="input"} ${reported}`)
+    assert.include(lines, "# TYPE omnifile_tokens_total counter")
+    assert.strictEqual((await get("sk-mona")).status, 403)
+    assert.strictEqual((await get("sk-nobody")).status, 401)
+    await gateway.close()
+    await emulator.close()
+  })
+})
