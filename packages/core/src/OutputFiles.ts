@@ -151,31 +151,49 @@ const make = Effect.gen(function* () {
     return (yield* upstream.send(target, call)).body
   })
 
-  const pull: OutputFiles["Service"]["pull"] = Effect.fn("OutputFiles.pull")(function* (file) {
-    if (file.kept) return file
+  /** Puts the content into our own store, and tells what the row is to say of it. */
+  const fetch = Effect.fnUntraced(function* (file: ManagedFile) {
     const now = yield* Clock.currentTimeMillis
     const replica = file.replicas.find((candidate) => isWhole(candidate) && isLive(candidate, now))
     if (replica === undefined) return yield* gone(file.id ?? "", "No provider copy of the file is left.")
-    const stored = yield* Effect.scoped(
-      Effect.gen(function* () {
-        const hasher = sha256.hasher()
-        let bytes = 0
-        const source = yield* open(file, replica)
-        const measured = inspected(source, (chunk) => {
-          bytes += chunk.byteLength
-          hasher.update(chunk)
-        })
-        yield* blobs.put(file.key, measured)
-        return { bytes, sha256: hasher.digest() }
-      })
-    )
+    const hasher = sha256.hasher()
+    let bytes = 0
+    const source = yield* open(file, replica)
+    const measured = inspected(source, (chunk) => {
+      bytes += chunk.byteLength
+      hasher.update(chunk)
+    })
+    yield* blobs.put(file.key, measured)
+    return { bytes, sha256: hasher.digest(), kept: true }
+  }, Effect.scoped)
+
+  const pull: OutputFiles["Service"]["pull"] = Effect.fn("OutputFiles.pull")(function* (file) {
+    if (file.kept) return file
+    const fetched = yield* fetch(file)
     const row = yield* registry.modifyFile(file.key, (current) =>
-      current.state === "ready" && !current.kept ? update(current, { ...stored, kept: true }) : undefined
+      current.state === "ready" && !current.kept ? update(current, fetched) : undefined
     )
     if (row?.state === "ready") return row
     // It was deleted meanwhile, perhaps before there was any content to remove.
     yield* blobs.remove(file.key)
     return yield* gone(file.id ?? "", "The file was deleted meanwhile.")
+  })
+
+  /** The row to insert. A provider that only gives out the content has said enough, if the name is known. */
+  const begun = Effect.fnUntraced(function* (output: Output, key: string) {
+    const now = yield* Clock.currentTimeMillis
+    const { filename, remoteId } = output
+    return yield* describe(output).pipe(
+      Effect.map((remote) => ({
+        row: rowOf(output, key, remote, now),
+        isMeasured: (output.bytes ?? remote.bytes) !== null
+      })),
+      Effect.catchTag("ProviderError", (error) => {
+        if (filename === undefined) return Effect.fail(error)
+        const row = rowOf(output, key, { id: remoteId, filename, bytes: null, createdAt: null, expiresAt: null }, now)
+        return Effect.map(fetch(row), (fetched) => ({ row: update(row, fetched), isMeasured: true }))
+      })
+    )
   })
 
   return OutputFiles.of({
@@ -185,8 +203,7 @@ const make = Effect.gen(function* () {
       const key = keyOf(output)
       const known = (yield* registry.file(key)) ?? (yield* registry.fileOfRemote(output.account, output.remoteId))
       if (known !== undefined) return known
-      const remote = yield* describe(output)
-      const row = rowOf(output, key, remote, yield* Clock.currentTimeMillis)
+      const { isMeasured, row } = yield* begun(output, key)
       const inserted = yield* Effect.result(registry.insertFile(row))
       if (Result.isFailure(inserted)) {
         if (!isConflict(inserted.failure)) return yield* inserted.failure
@@ -194,7 +211,6 @@ const make = Effect.gen(function* () {
         return winner ?? (yield* inserted.failure)
       }
       // Without a size nobody could be told how long the content is.
-      const isMeasured = (output.bytes ?? remote.bytes) !== null
       return isMeasured ? row : yield* pull(row)
     })
   })

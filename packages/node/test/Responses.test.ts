@@ -129,6 +129,22 @@ describe("create", () => {
     assert.lengthOf(provider(), 0)
   })
 
+  it("gives out a file of a tool though the provider says nothing of it but its content", async () => {
+    const { alice } = world
+    const fault = world.openai.fault({ route: "containers.files.retrieve", kind: { status: 404 } })
+    const response = await alice.openai.responses.create({
+      model: "model-alpha",
+      input: "compute",
+      tools: [{ type: "code_interpreter", container: { type: "auto" } }]
+    })
+    fault.clear()
+    const [annotation] = annotationsOf(response)
+    if (annotation?.type !== "container_file_citation") return assert.fail("nothing was cited")
+    const content = await alice.openai.files.content(annotation.file_id)
+    assert.strictEqual(await content.text(), "account,files\nalpha,0\n")
+    assert.deepInclude(await alice.openai.files.retrieve(annotation.file_id), { filename: "result.csv", bytes: 22 })
+  })
+
   it("asks nobody for what is not the caller's, wherever it is named", async () => {
     const { alice, bob } = world
     const file = await alice.upload("hers")
