@@ -52,7 +52,7 @@ const plainPaths = JsonScan.compile({
 })
 const responsePaths = JsonScan.compile({ ...common, ...ResponseRequest.patterns })
 
-const noReferences: ResponseReferences = { previous: null, containers: [], shared: [] }
+const noReferences: ResponseReferences = { previous: null, containers: [], pastContainers: [], shared: [] }
 
 /** Fields such as `file_id`, `image[file_id]` and `file_ids[]`. */
 const namesFile = (name: string): boolean => /(?:^|\[)file_ids?\]?(?:\[\d*\])?$/.test(name)

@@ -9,20 +9,27 @@ import type { Operation } from "./Operation.ts"
 export interface JobReference {
   readonly kind: Extract<JobKind, "response" | "container">
   readonly reference: FileReference
+  /** It is only told of: the call need not go there. */
+  readonly past?: true | undefined
 }
 
 const none: ReadonlyArray<never> = []
 
 const container = (reference: FileReference): JobReference => ({ kind: "container", reference })
+const pastContainer = (reference: FileReference): JobReference => ({ kind: "container", reference, past: true })
 
 /** What a call goes on from. */
 export const namedBy = (operation: Operation): ReadonlyArray<JobReference> => {
   switch (operation._tag) {
     case "CreateResponse":
     case "Forward": {
-      const { containers, previous } = operation
-      if (previous === null) return containers.length === 0 ? none : containers.map(container)
-      return [{ kind: "response", reference: previous }, ...containers.map(container)]
+      const { containers, pastContainers, previous } = operation
+      if (previous === null && containers.length === 0 && pastContainers.length === 0) return none
+      return [
+        ...(previous === null ? [] : [{ kind: "response", reference: previous } as const]),
+        ...containers.map(container),
+        ...pastContainers.map(pastContainer)
+      ]
     }
     case "CreateMessage":
     case "CountTokens":

@@ -42,10 +42,23 @@ export const make = Effect.gen(function* () {
   const isForeign = (kind: JobReference["kind"], id: string): boolean =>
     allowProviderIds && Option.isNone(ids.decode(kind, id)) && Option.isNone(LitellmId.recognise(id))
 
-  const find = (call: Call, { kind, reference }: JobReference): Effect.Effect<Job | undefined, CallError> => {
+  /** Whether it is one of ours that is not remembered any more. */
+  const isForgotten = (kind: JobReference["kind"], id: string) =>
+    Option.match(ids.decode(kind, id), {
+      onNone: () => Effect.succeed(false),
+      onSome: ({ uuid }) => Effect.map(jobs.read(uuid), (job) => job === undefined)
+    })
+
+  const find = (call: Call, { kind, past, reference }: JobReference): Effect.Effect<Job | undefined, CallError> => {
     if (isForeign(kind, reference.id)) return Effect.succeed(undefined)
     const found = jobs.find(call.principal, kind, reference.id, reference.param)
-    return reference.required === false ? Effect.catchTag(found, "NotFound", () => Effect.succeed(undefined)) : found
+    if (reference.required === false) return Effect.catchTag(found, "NotFound", () => Effect.succeed(undefined))
+    if (past !== true) return found
+    return Effect.catchTag(found, "NotFound", (error) =>
+      Effect.flatMap(isForgotten(kind, reference.id), (forgotten) =>
+        forgotten ? Effect.succeed(undefined) : Effect.fail(error)
+      )
+    )
   }
 
   const resolve = Effect.fnUntraced(function* (call: Call, named: ReadonlyArray<JobReference>) {
@@ -54,9 +67,9 @@ export const make = Effect.gen(function* () {
     for (const each of named) {
       const job = yield* find(call, each)
       if (job === undefined || job.remoteId === null) continue
-      const { end, param, raw, required, start } = each.reference
+      const { end, param, raw, start } = each.reference
       edits.push({ start, end, raw, value: job.remoteId })
-      if (required === false) continue
+      if (each.past === true) continue
       if (pin !== null && pin.account !== job.account) {
         return yield* invalid("What this request goes on from does not all lie in one account.", param)
       }

@@ -15,6 +15,8 @@ export interface ResponseReferences {
   readonly previous: FileReference | null
   /** Containers that tools are to use again. */
   readonly containers: ReadonlyArray<FileReference>
+  /** Containers that earlier tool calls were made in, which are fed back: a tool may go on in one. */
+  readonly pastContainers: ReadonlyArray<FileReference>
   readonly shared: ReadonlyArray<SharedReference>
 }
 

@@ -41,6 +41,7 @@ const isTold = (path: string): boolean => /\.(?:annotations|results)\[/.test(pat
 export class ReferenceReader {
   readonly #request: RequestReader.RequestReader
   readonly #containers: Array<FileReference> = []
+  readonly #pastContainers: Array<FileReference> = []
   readonly #shared: Array<SharedReference> = []
   #previous: FileReference | null = null
 
@@ -62,7 +63,9 @@ export class ReferenceReader {
         if (match.kind === "string") this.#containers.push(RequestReader.reference(match.value, match))
         return undefined
       case "inputContainer":
-        if (match.kind === "string") this.#containers.push(RequestReader.reference(match.value, match, false))
+        if (match.kind === "string") {
+          this.#pastContainers.push(RequestReader.reference(match.value, match, !isTold(match.path)))
+        }
         return undefined
       case "conversation":
         if (match.kind !== "null") this.#shared.push({ param: match.path, what: "conversation" })
@@ -76,7 +79,12 @@ export class ReferenceReader {
   }
 
   finish(): ResponseReferences {
-    return { previous: this.#previous, containers: this.#containers, shared: this.#shared }
+    return {
+      previous: this.#previous,
+      containers: this.#containers,
+      pastContainers: this.#pastContainers,
+      shared: this.#shared
+    }
   }
 }
 

@@ -76,18 +76,20 @@ describe("parse", () => {
 
   it("takes what an earlier answer said for what it is: known perhaps, but not asked for", () => {
     const annotation = { type: "container_file_citation", file_id: "cfile_1", container_id: "cntr_1" }
-    const { containers, files } = accepted({
+    const { containers, files, pastContainers } = accepted({
       model: "m",
       input: [
+        { type: "code_interpreter_call", container_id: "cntr_2" },
         { type: "message", role: "assistant", content: [{ type: "output_text", text: "", annotations: [annotation] }] },
         { type: "file_search_call", results: [{ file_id: "file-1" }] }
       ]
     })
     assert.deepStrictEqual(
-      [...files, ...containers].map(({ id, required }) => [id, required]),
+      [...files, ...pastContainers, ...containers].map(({ id, required }) => [id, required]),
       [
         ["cfile_1", false],
         ["file-1", false],
+        ["cntr_2", undefined],
         ["cntr_1", false]
       ]
     )

@@ -144,6 +144,15 @@ describe("a message", () => {
     assert.lengthOf(provider(), 0)
   })
 
+  it("makes a copy again that the provider has lost", async () => {
+    const { alice } = world
+    const request = asking("tell me", document(await alice.upload("to be lost")))
+    const first = await client(alice.key).messages.create(request)
+    const copy = world.anthropic.files("claude").at(-1)?.id ?? ""
+    assert.isTrue(world.anthropic.loseFile("claude", copy))
+    assert.strictEqual(textOf(await client(alice.key).messages.create(request)), textOf(first))
+  })
+
   it("is refused in Anthropic's shape, by us as by the provider", async () => {
     const { alice } = world
     const anthropic = client(alice.key)

@@ -149,6 +149,11 @@ describe("create", () => {
     const { alice, bob } = world
     const file = await alice.upload("hers")
     const mine = await alice.openai.responses.create({ model: "model-alpha", input: "hello" })
+    const computed = await alice.openai.responses.create({
+      model: "model-alpha",
+      input: "compute",
+      tools: [{ type: "code_interpreter", container: { type: "auto" } }]
+    })
     const foreign: ReadonlyArray<Record<string, unknown>> = [
       { input: ask("?", file) },
       { input: [{ role: "user", content: [{ type: "input_image", file_id: file, detail: "auto" }] }] },
@@ -156,13 +161,15 @@ describe("create", () => {
       { input: "?", tools: [{ type: "code_interpreter", container: { type: "auto", file_ids: [file] } }] },
       { input: "?", tools: [{ type: "image_generation", input_image_mask: { file_id: file } }] },
       { input: "?", prompt: { id: "p", variables: { v: { type: "input_file", file_id: file } } } },
-      { input: "?", previous_response_id: mine.id }
+      { input: "?", previous_response_id: mine.id },
+      { input: [...computed.output, ...ask("?")] }
     ]
     const raw = world.openai.files("alpha")[0]?.id ?? ""
     const unmanaged: ReadonlyArray<Record<string, unknown>> = [
       { input: ask("?", raw) },
       { input: "?", previous_response_id: "resp_0123456789" },
       { input: "?", tools: [{ type: "code_interpreter", container: "cntr_0123456789" }] },
+      { input: [{ type: "code_interpreter_call", id: "ci_1", container_id: "cntr_0123456789" }] },
       { input: "?", conversation: "conv_1" },
       { input: "?", tools: [{ type: "file_search", vector_store_ids: ["vs_1"] }] }
     ]
@@ -198,6 +205,16 @@ describe("create", () => {
     const elsewhere = { model: home === "alpha" ? "model-beta" : "model-alpha", input: "no" }
     const failed = await failureOf(alice.openai.responses.create({ ...elsewhere, previous_response_id: response.id }))
     assert.strictEqual(failed.status, 400)
+  })
+
+  it("makes a copy again that the provider has lost", async () => {
+    const { alice } = world
+    const file = await alice.upload("to be lost")
+    const request = { model: "model-beta", input: ask("tell me", file) }
+    const first = await alice.openai.responses.create(request)
+    const copy = world.openai.files("beta").at(-1)?.id ?? ""
+    assert.isTrue(world.openai.loseFile("beta", copy))
+    assert.strictEqual((await alice.openai.responses.create(request)).output_text, first.output_text)
   })
 
   it("passes on what the provider refuses, once, and takes the next deployment when one fails", async () => {
