@@ -207,6 +207,42 @@ describe("create", () => {
     assert.strictEqual(failed.status, 400)
   })
 
+  it("does not go on from what lies in different accounts", async () => {
+    const { alice } = world
+    const tools = [{ type: "code_interpreter" as const, container: { type: "auto" as const } }]
+    const computed = await alice.openai.responses.create({ model: "model-beta", input: "compute", tools })
+    const [annotation] = annotationsOf(computed)
+    const container = annotation?.type === "container_file_citation" ? annotation.container_id : ""
+    const { id } = await alice.openai.responses.create({ model: "model-alpha", input: "hello" })
+    const provider = since()
+    const refused = await failureOf(
+      alice.openai.responses.create({
+        model: "shared",
+        input: "both",
+        previous_response_id: id,
+        tools: [{ type: "code_interpreter", container }]
+      })
+    )
+    assert.strictEqual(refused.status, 400)
+    assert.deepInclude(refused.error, { param: "tools[0].container" })
+    assert.lengthOf(provider(), 0)
+  })
+
+  it("names what the client named when the provider refuses it", async () => {
+    const { alice } = world
+    const { id } = await alice.openai.responses.create({ model: "model-alpha", input: "hello" })
+    const next = { model: "model-alpha", input: "go on", previous_response_id: id }
+    const provider = since()
+    await alice.openai.responses.create(next)
+    const raw = /"previous_response_id":"(resp_\w+)"/.exec(provider()[0]?.body ?? "")?.[1] ?? ""
+    assert.notStrictEqual(raw, id)
+    const error = { message: `Previous response with id '${raw}' not found.`, type: "invalid_request_error" }
+    world.openai.fault({ route: "responses.create", times: 1, kind: { status: 400, body: { error } } })
+    const refused = await failureOf(alice.openai.responses.create(next))
+    assert.strictEqual(refused.status, 400)
+    assert.deepInclude(refused.error, { message: `Previous response with id '${id}' not found.` })
+  })
+
   it("makes a copy again that the provider has lost", async () => {
     const { alice } = world
     const file = await alice.upload("to be lost")
