@@ -137,7 +137,7 @@ export const parse = (
   const read = readAny(request, path, contentType, body)
   if (Result.isFailure(read)) return Result.fail(read.failure)
   request.model ??= defaultModel
-  return Result.map(request.finish(body, new Map()), (model) => ({
+  return Result.map(request.finish(body), (model) => ({
     _tag: "Forward",
     ...model,
     ...read.success,

@@ -48,8 +48,7 @@ const read = (body: Bytes.InMemory, headers: MessageHeaders): Result.Result<Read
     }
   })
   if (refused !== undefined) return Result.fail(refused)
-  const required = new Map([["messages", messages]])
-  return Result.map(request.finish(body, required), (model) => ({ ...model, headers, containers }))
+  return Result.map(request.finish(body, { messages }), (model) => ({ ...model, headers, containers }))
 }
 
 /** Reads the body of a message. */

@@ -39,16 +39,21 @@ export class RequestReader {
     return undefined
   }
 
-  finish(body: Bytes.InMemory, required: ReadonlyMap<string, boolean>): Result.Result<ModelRequest, InvalidRequest> {
+  /** The request, unless it lacks a model or one of these fields: each says whether it is there. */
+  finish(
+    body: Bytes.InMemory,
+    required: Readonly<Record<string, boolean>> = {}
+  ): Result.Result<ModelRequest, InvalidRequest> {
     const { files, model, modelTokens, stream } = this
     if (model === undefined) return Result.fail(missing("model"))
-    for (const [param, present] of required) if (!present) return Result.fail(missing(param))
+    for (const param of Object.keys(required)) if (required[param] === false) return Result.fail(missing(param))
     return Result.succeed({ body, model, modelTokens, files, stream })
   }
 }
 
+/** `param` is where the first one stands that is too many: the field of the body that holds it is to blame. */
 export const tooManyFiles = (param: string): InvalidRequest =>
-  invalid(`A request may name at most ${fileLimit} files.`, param)
+  invalid(`A request may name at most ${fileLimit} files.`, param.replace(/[.[].*/s, ""))
 
 const missing = (param: string): InvalidRequest => invalid(`Missing required parameter: '${param}'.`, param)
 

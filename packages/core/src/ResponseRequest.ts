@@ -114,7 +114,7 @@ export const parse = (
     }
   })
   if (refused !== undefined) return Result.fail(refused)
-  return Result.map(request.finish(body, new Map()), (read) => ({
+  return Result.map(request.finish(body), (read) => ({
     _tag: "CreateResponse",
     ...read,
     ...references.finish(),
