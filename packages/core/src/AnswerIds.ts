@@ -10,9 +10,9 @@ import * as JsonScan from "./JsonScan.ts"
  * - `file`: a file that the request named, or may have named
  * - `output`: a file that may have been made by a tool
  * - `container`: where tools work
- * - `filename`: the name of the file that stands beside it
+ * - `filename`, `type`: what is said of the file that stands beside it
  */
-export type IdKind = "response" | "previous" | "file" | "output" | "container" | "filename"
+export type IdKind = "response" | "previous" | "file" | "output" | "container" | "filename" | "type"
 
 export interface FoundId {
   readonly kind: IdKind
@@ -33,7 +33,7 @@ const under = (prefixes: ReadonlyArray<string>, places: Places): Places =>
     ])
   )
 
-const kinds: ReadonlyArray<IdKind> = ["response", "previous", "file", "output", "container", "filename"]
+const kinds: ReadonlyArray<IdKind> = ["response", "previous", "file", "output", "container", "filename", "type"]
 
 /** The name of a pattern is its kind and a number, since several patterns are of one kind. */
 type Name = `${IdKind}:${number}`
@@ -49,7 +49,7 @@ const compile = (all: ReadonlyArray<Places>): JsonScan.Paths<Name> => {
 /** The places of an API, compiled. */
 export type AnswerPaths = JsonScan.Paths<Name>
 
-const annotation: Places = { output: ["file_id"], container: ["container_id"], filename: ["filename"] }
+const annotation: Places = { output: ["file_id"], container: ["container_id"], filename: ["filename"], type: ["type"] }
 const annotations = ["annotations.*."]
 
 /** A part of an item's content, of a message that is shown again as well as of one that is made. */

@@ -28,7 +28,7 @@ const editsFor = (
   translated: ReadonlyMap<string, string>
 ): ReadonlyArray<Edit> =>
   found.flatMap(({ end, kind, start, value }) => {
-    const replacement = kind === "filename" ? undefined : translated.get(value)
+    const replacement = kind === "filename" || kind === "type" ? undefined : translated.get(value)
     return replacement === undefined || replacement === value ? [] : [{ start, end, value: replacement }]
   })
 

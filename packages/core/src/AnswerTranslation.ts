@@ -123,6 +123,8 @@ export const make = Effect.gen(function* () {
     const known = yield* fileId(origin, value)
     if (known !== undefined) return known
     const beside = (kind: FoundId["kind"]) => all.find((other) => other.kind === kind && other.object === object)?.value
+    // What is cited has been there before: it is whose it is, and never becomes the caller's.
+    if (beside("type") === "file_citation") return undefined
     const container = beside("container") ?? null
     const file = yield* outputs.register({
       owner: origin.owner,
@@ -167,6 +169,7 @@ export const make = Effect.gen(function* () {
           )
         )
       case "filename":
+      case "type":
         return Effect.succeed(undefined)
     }
   }

@@ -12,7 +12,16 @@ const annotations = [
   { type: "container_file_citation", file_id: "cfile_1", container_id: "cntr_1", filename: "b.csv" },
   { type: "url_citation", url: "file_id" }
 ]
-const inAnnotations = ["output file-1", "filename a.pdf", "output cfile_1", "container cntr_1", "filename b.csv"]
+const inAnnotations = [
+  "type file_citation",
+  "output file-1",
+  "filename a.pdf",
+  "type container_file_citation",
+  "output cfile_1",
+  "container cntr_1",
+  "filename b.csv",
+  "type url_citation"
+]
 
 const items = [
   { id: "msg_1", type: "message", content: [{ type: "output_text", text: '{"file_id":"x"}', annotations }] },
@@ -50,11 +59,11 @@ describe("responses", () => {
     assert.deepStrictEqual(find(responsePaths, { object: "list", data: items, first_id: "msg_1" }), inItems)
     assert.deepStrictEqual(find(responsePaths, { item: items[0], item_id: "msg_1" }), inAnnotations)
     assert.deepStrictEqual(find(responsePaths, { part: { annotations } }), inAnnotations)
-    assert.deepStrictEqual(find(responsePaths, { annotation: annotations[1] }), inAnnotations.slice(2))
+    assert.deepStrictEqual(find(responsePaths, { annotation: annotations[1] }), inAnnotations.slice(3, 7))
   })
 
   it("tells which object a value belongs to", () => {
-    const [file, container] = AnswerIds.find(encode(JSON.stringify({ annotation: annotations[1] })), responsePaths)
+    const [, file, container] = AnswerIds.find(encode(JSON.stringify({ annotation: annotations[1] })), responsePaths)
     assert.deepStrictEqual([file?.object, container?.object], ["annotation", "annotation"])
   })
 

@@ -128,6 +128,30 @@ describe("translate", () => {
     })
   )
 
+  it.effect("makes nobody the owner of what is only cited", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const instance = yield* world.start()
+      const { whole } = yield* translationOf(instance)
+      const id = "file-of-the-operator"
+      world.account("east").files.set(id, {
+        id,
+        filename: "handbook.pdf",
+        contentType: "application/pdf",
+        content: encode("x"),
+        fields: new Map(),
+        createdAt: Date.UTC(2030, 0, 1),
+        expiresAt: null,
+        processing: 0
+      })
+      const cited = (type: string) => whole({ output: [{ content: [{ annotations: [{ type, file_id: id }] }] }] })
+      assert.include(yield* cited("file_citation"), `"${id}"`)
+      assert.deepStrictEqual((yield* instance.list()).files, [])
+      assert.notInclude(yield* cited("file_path"), `"${id}"`)
+      assert.lengthOf((yield* instance.list()).files, 1)
+    })
+  )
+
   it.effect("refuses an answer that it cannot read", () =>
     Effect.gen(function* () {
       const world = yield* World.make()
