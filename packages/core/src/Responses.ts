@@ -3,8 +3,10 @@
  * are asked for where they lie; what we keep is whose they are.
  */
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { responsePaths } from "./AnswerIds.ts"
 import * as AnswerTranslation from "./AnswerTranslation.ts"
@@ -44,13 +46,16 @@ export class Responses extends Context.Service<
   }
 >()("@omnifile/core/Responses") {}
 
+/** Before a second try; each further one waits twice as long. */
+const firstPause = Duration.millis(250)
+
 const make = Effect.gen(function* () {
   const create = yield* ResponseCreation.make
   const jobs = yield* Jobs
   const translation = yield* AnswerTranslation.make
   const upstream = yield* Upstream
 
-  /** Calls the account where the response lies. */
+  /** Calls the account where the response lies: there is no other to turn to, so it is tried again. */
   const send = Effect.fnUntraced(function* (
     job: Job,
     callOf: (protocol: ResponseProtocol, remoteId: string) => ProviderCall
@@ -61,7 +66,11 @@ const make = Effect.gen(function* () {
       const message = `The account ${job.account}, where this lies, has no responses.`
       return yield* new ContentUnavailable({ id: job.id ?? "", message })
     }
-    return yield* upstream.send(target, callOf(responses, job.remoteId))
+    return yield* Effect.retry(upstream.send(target, callOf(responses, job.remoteId)), {
+      times: target.account.policy.attempts - 1,
+      while: ({ reason, retryable }) => retryable && reason._tag !== "Throttled",
+      schedule: Schedule.exponential(firstPause)
+    })
   })
 
   const relayed = Effect.fnUntraced(function* (

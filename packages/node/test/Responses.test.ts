@@ -386,6 +386,14 @@ describe("a stored response", () => {
     assert.strictEqual(refused.status, 400)
   })
 
+  it("is asked for again when the provider fails", async () => {
+    const { alice } = world
+    const { id } = await alice.openai.responses.create({ model: "model-beta", input: "hello" })
+    const fault = world.openai.fault({ route: "responses.retrieve", times: 1, kind: { status: 503 } })
+    assert.strictEqual((await alice.openai.responses.retrieve(id)).id, id)
+    assert.strictEqual(fault.hits(), 1)
+  })
+
   it("that the provider has lost is not found", async () => {
     const { alice } = world
     const { id } = await alice.openai.responses.create({ model: "model-beta", input: "to be lost" })
