@@ -59,6 +59,7 @@ const item: ReadonlyArray<Places> = [
   ...part.map((places) => under(["content.*.", "output.*."], places)),
   {
     file: ["output.file_id", "results.*.file_id"],
+    output: ["file_id", "outputs.*.file_id", "outputs.*.files.*.file_id", "results.*.files.*.file_id"],
     container: ["container_id", "environment.container_id"]
   }
 ]

@@ -125,7 +125,10 @@ export const make = Effect.gen(function* () {
     const beside = (kind: FoundId["kind"]) => all.find((other) => other.kind === kind && other.object === object)?.value
     // What is cited has been there before: it is whose it is, and never becomes the caller's.
     if (beside("type") === "file_citation") return undefined
-    const container = beside("container") ?? null
+    // Of a tool call as a whole, where the file itself does not say it.
+    const around = ({ kind, object: other }: FoundId) =>
+      kind === "container" && (other === object || object.startsWith(`${other}.`))
+    const container = all.findLast(around)?.value ?? null
     const file = yield* outputs.register({
       owner: origin.owner,
       account: origin.account,

@@ -25,13 +25,28 @@ const inAnnotations = [
 
 const items = [
   { id: "msg_1", type: "message", content: [{ type: "output_text", text: '{"file_id":"x"}', annotations }] },
-  { id: "ci_1", type: "code_interpreter_call", container_id: "cntr_2", code: "file_id" },
+  {
+    id: "ci_1",
+    type: "code_interpreter_call",
+    container_id: "cntr_2",
+    code: "file_id",
+    outputs: [{ type: "files", files: [{ file_id: "cfile_2" }] }]
+  },
+  { id: "ig_1", type: "image_generation_call", file_id: "file-6" },
   { id: "fs_1", type: "file_search_call", results: [{ file_id: "file-2", attributes: { file_id: "x" } }] },
   { id: "fc_1", type: "function_call", arguments: '{"file_id":"x"}' },
   { id: "msg_2", type: "message", role: "user", content: [{ type: "input_file", file_id: "file-3" }] },
   { id: "co_1", type: "computer_call_output", output: { file_id: "file-4" } }
 ]
-const inItems = [...inAnnotations, "container cntr_2", "file file-2", "file file-3", "file file-4"]
+const inItems = [
+  ...inAnnotations,
+  "container cntr_2",
+  "output cfile_2",
+  "output file-6",
+  "file file-2",
+  "file file-3",
+  "file file-4"
+]
 
 const response = {
   id: "resp_2",

@@ -95,6 +95,22 @@ describe("create", () => {
     assert.deepStrictEqual(again.output, completed.response.output)
   })
 
+  it("passes on what is long, and what it does not know, as it is", async () => {
+    const text = 'Grüße "resp_big" \\ \u2028 '.repeat(20_000)
+    const body = { id: "resp_big", object: "response", output: [], novel: { id: "resp_big", text }, number: 1e21 }
+    world.openai.fault({ account: "beta", route: "responses.create", times: 1, kind: { status: 200, body } })
+    const answer = await world.alice.call("/v1/responses", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "model-beta", input: "long" })
+    })
+    const read = await answer.text()
+    assert.strictEqual(answer.headers.get("content-length"), String(Buffer.byteLength(read)))
+    const { id } = JSON.parse(read) as { readonly id: string }
+    assert.match(id, /^resp_.{60,}$/)
+    assert.strictEqual(read, JSON.stringify({ ...body, id }))
+  })
+
   it("gives out a file that a tool has made, for as long as we have it", async () => {
     const { alice, bob } = world
     const response = await alice.openai.responses.create({
