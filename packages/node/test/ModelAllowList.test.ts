@@ -3,11 +3,14 @@
  * same calls with a key for all models show that nothing else is wrong with them.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Account, defaultPolicy, Deployment } from "@omnifile/core/Account"
+import * as AnthropicEmulator from "@omnifile/testkit/AnthropicEmulator"
 import { errorOf } from "@omnifile/testkit/host/checks"
 import * as FormBody from "@omnifile/testkit/host/FormBody"
 import { modelOf } from "@omnifile/testkit/host/Installation"
 import * as RunningHost from "@omnifile/testkit/host/RunningHost"
 import * as HostSuite from "@omnifile/testkit/HostSuite"
+import type { Emulator } from "@omnifile/testkit/OpenAIEmulator"
 import * as Redacted from "effect/Redacted"
 import { request } from "undici"
 import * as Open from "../src/Open.ts"
@@ -21,15 +24,32 @@ const keys = [
   { name: "sk-all-models", models: ["*"] }
 ] as const
 
+/** Served on Anthropic's wire, beside those of the suite. */
+const claude = "model-claude"
+
 let host: RunningHost.RunningHost
+let anthropic: Emulator
 
 beforeAll(async () => {
+  anthropic = await AnthropicEmulator.start({ accounts: [{ name: "claude", key: "sk-claude" }] })
+  const account = new Account({
+    id: "claude",
+    provider: "anthropic",
+    baseUrl: anthropic.baseUrl,
+    apiKey: Redacted.make("sk-claude"),
+    headers: {},
+    exclusive: false,
+    policy: defaultPolicy
+  })
+  const deployment = new Deployment({ id: "on-claude", account: "claude", modelName: claude, model: claude, weight: 1 })
   host = await RunningHost.start({
     build: ({ configuration, ...rest }) =>
       Open.open({
         ...rest,
         configuration: {
           ...configuration,
+          accounts: [...configuration.accounts, account],
+          deployments: [...configuration.deployments, deployment],
           keys: keys.map(({ models, name }) => ({
             key: Redacted.make(name),
             role: "user",
@@ -42,10 +62,14 @@ beforeAll(async () => {
     serve: (gateway) => HostSuite.listen((incoming, response) => void gateway.node(incoming, response))
   })
 })
-afterAll(() => host.stop())
+afterAll(async () => {
+  await host.stop()
+  await anthropic.close()
+})
 
 /** Whatever asks a provider to make something. What becomes of earlier calls is read in the background. */
-const asked = (): number => host.emulator.journal.filter(({ method }) => method === "POST").length
+const asked = (): number =>
+  [...host.emulator.journal, ...anthropic.journal].filter(({ method }) => method === "POST").length
 
 interface Body {
   readonly type: string
@@ -65,20 +89,21 @@ const post = async (key: string, path: string, { content, type }: Body) => {
   return { status: statusCode, text: await body.text() }
 }
 
-/** A file of lines that name models, which only the key for all models may make for any of them. */
-const linesOf = async (...models: ReadonlyArray<string>): Promise<string> => {
-  const lines = models.map((model, index) =>
-    JSON.stringify({
-      custom_id: `line-${index}`,
-      method: "POST",
-      url: "/v1/chat/completions",
-      body: { model, messages: [{ role: "user", content: "hello" }] }
-    })
-  )
+const line = (model: string, index: number): string =>
+  JSON.stringify({
+    custom_id: `line-${index}`,
+    method: "POST",
+    url: "/v1/chat/completions",
+    body: { model, messages: [{ role: "user", content: "hello" }] }
+  })
+
+const fileOf = async (...lines: ReadonlyArray<string>): Promise<string> => {
   const body = form(FormBody.field("purpose", "batch"), FormBody.file("lines.jsonl", lines.join("\n")))
   const { text } = await post("sk-all-models", "/v1/files", body)
   return (JSON.parse(text) as { readonly id: string }).id
 }
+
+const linesOf = (...models: ReadonlyArray<string>): Promise<string> => fileOf(...models.map(line))
 
 const trainingFile = async (): Promise<string> => {
   const body = form(FormBody.field("purpose", "fine-tune"), FormBody.file("lines.jsonl", '{"messages":[]}\n'))
@@ -115,8 +140,8 @@ const creates: Readonly<Record<string, readonly [path: string, body: () => Body 
     })
   ],
   "a response": ["/v1/responses", () => json({ model: forbidden, input: "hello" })],
-  "a message": ["/v1/messages", () => json({ model: forbidden, messages, max_tokens: 10 })],
-  "a count of tokens": ["/v1/messages/count_tokens", () => json({ model: forbidden, messages })],
+  "a message": ["/v1/messages", () => json({ model: claude, messages, max_tokens: 10 })],
+  "a count of tokens": ["/v1/messages/count_tokens", () => json({ model: claude, messages })],
   "a batch": ["/v1/batches", async () => batch(await linesOf(forbidden))],
   "a batch by its own field": ["/v1/batches", async () => batch(await linesOf(forbidden), { model: forbidden })],
   "a fine-tuning job": [
@@ -163,6 +188,46 @@ describe("a key that may not use the model", () => {
     assert.include([400, 403, 404], (await post("sk-one-model", "/v1/batches", body)).status)
     assert.strictEqual(asked(), before)
   })
+
+  const twice: Readonly<Record<string, readonly [path: string, body: () => Body | Promise<Body>]>> = {
+    "a batch of a line": [
+      "/v1/batches",
+      async () => batch(await fileOf(line(allowed, 0).replace('"model":', `"model":"${forbidden}","model":`)))
+    ],
+    "a response": [
+      "/v1/responses",
+      () => ({ type: "application/json", content: `{"model":"${forbidden}","input":"hello","model":"${allowed}"}` })
+    ],
+    "a message": [
+      "/v1/messages",
+      () => ({
+        type: "application/json",
+        content: `{"model":"${claude}","max_tokens":10,"messages":[],"model":"${allowed}"}`
+      })
+    ],
+    "a transcription": [
+      "/v1/audio/transcriptions",
+      () =>
+        form(
+          FormBody.field("model", forbidden),
+          FormBody.file("a.mp3", "mp3", "audio/mpeg"),
+          FormBody.field("model", allowed)
+        )
+    ]
+  }
+  for (const [what, [path, bodyOf]] of Object.entries(twice)) {
+    it(`does not get it to a provider by ${what} that names two models`, async () => {
+      const body = await bodyOf()
+      const [before, messages] = [host.emulator.journal.length, anthropic.journal.length]
+      await post("sk-one-model", path, body)
+      const sent = host.emulator.journal.slice(before).filter(({ method }) => method === "POST")
+      for (const entry of sent) {
+        assert.strictEqual(entry.account, "alpha")
+        assert.notInclude(entry.body ?? "", forbidden)
+      }
+      assert.lengthOf(anthropic.journal, messages)
+    })
+  }
 
   it("is not shown it", async () => {
     const { body } = await request(`${host.url}/v1/models`, { headers: { authorization: "Bearer sk-one-model" } })
