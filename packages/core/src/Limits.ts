@@ -63,6 +63,8 @@ export const Configured: Context.Reference<Configuration> = Context.Reference<Co
 export class Limits extends Context.Service<
   Limits,
   {
+    /** Whether anything is limited for the principal; what is not need not be taken. */
+    readonly apply: (principal: Principal) => boolean
     /**
      * Uses as much of the key's allowance and of its team's; nothing of either if one of them has too little left.
      * `RateLimited` tells when there will be enough, as far as there ever will be.
@@ -160,6 +162,7 @@ const make = ({ everyKey, keys, teams }: Configuration) =>
     }
 
     return Limits.of({
+      apply: (principal) => bucketsFor(principal).length > 0,
       take: (principal, amounts) => {
         const buckets = bucketsFor(principal)
         return buckets.length === 0 ? Effect.void : Effect.uninterruptible(takeAll(buckets, amounts))

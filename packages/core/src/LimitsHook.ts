@@ -22,5 +22,8 @@ const amountsOf = (operation: Operation): Amounts => {
 
 export const make: Effect.Effect<Hook, never, Limits> = Effect.map(Limits, (limits): Hook => ({
   name: "limits",
-  preCall: (call) => Effect.as(limits.take(call.principal, amountsOf(call.operation)), call)
+  preCall: (call) =>
+    limits.apply(call.principal)
+      ? Effect.as(limits.take(call.principal, amountsOf(call.operation)), call)
+      : Effect.succeed(call)
 }))

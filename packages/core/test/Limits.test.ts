@@ -35,11 +35,12 @@ const world = Effect.fnUntraced(function* (
   )
   const context = yield* Layer.build(layer)
   const { authenticate } = Context.get(context, Authenticator.Authenticator)
-  const { take } = Context.get(context, Limits.Limits)
+  const { apply, take } = Context.get(context, Limits.Limits)
   return {
     one: yield* authenticate("one"),
     two: yield* authenticate("two"),
     three: yield* authenticate("three"),
+    apply,
     take
   }
 })
@@ -62,7 +63,8 @@ type Calls = ReadonlyArray<typeof amounts extends fc.Arbitrary<infer A> ? A : ne
 const play = Effect.fnUntraced(function* (calls: Calls) {
   const everyKey = { requests: 5, files: 9 }
   const red = { files: 7, batchLines: 11 }
-  const { take, ...principals } = yield* world({ everyKey, teams: new Map([["red", red]]) })
+  const { one, take, three, two } = yield* world({ everyKey, teams: new Map([["red", red]]) })
+  const principals = { one, two, three }
   const used = new Map<string, number>()
   for (const { batchLines, files, requests, who } of calls) {
     const wanted: ReadonlyArray<readonly [name: string, limit: number, amount: number]> = [
@@ -142,10 +144,11 @@ describe("Limits", () => {
           adaptiveFeedback: () => Effect.die("asked")
         })
       )
-      const { one, take } = yield* world({ everyKey: { batchLines: 10 } }, broken)
+      const { apply, one, take } = yield* world({ everyKey: { batchLines: 10 } }, broken)
       yield* take(one, { requests: 1, batchLines: 0 })
       const nobody = new Principal({ role: "user", user: "in-process", team: null, keyHash: null, models: ["*"] })
       yield* take(nobody, { batchLines: 1_000 })
+      assert.deepStrictEqual([apply(one), apply(nobody)], [true, false])
     })
   )
 

@@ -16,6 +16,9 @@ import * as UploadObject from "../UploadObject.ts"
 
 const partLimits: FormLimits = { fields: 10, fieldNameBytes: 200, fieldBytes: 64 * 1024, fileField: "data" }
 
+/** The most bytes of a JSON body: enough for as many part IDs as an upload may have. */
+const bodyLimit = 16 * 1024 * 1024
+
 export const layer = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const bodies = yield* RequestBodies
@@ -25,7 +28,7 @@ export const layer = HttpRouter.use(
     const { authenticated } = yield* Endpoint.make
 
     const json = ({ headers, request }: Endpoint.Authenticated) =>
-      Effect.flatMap(JsonBody.read(request, headers, bodies, maxBodySize), JsonBody.object)
+      Effect.flatMap(JsonBody.read(request, headers, bodies, Math.min(maxBodySize, bodyLimit)), JsonBody.object)
 
     yield* router.add(
       "POST",
