@@ -68,6 +68,7 @@ const creates: Readonly<Record<string, readonly [path: string, bodies: () => Pro
       return [batch(file, { note: "one" }), batch(file, { note: "two" })]
     }
   ],
+  response: ["/v1/responses", () => Promise.resolve([json({ model, input: "one" }), json({ model, input: "two" })])],
   "fine-tuning job": [
     "/v1/fine_tuning/jobs",
     async () => {
@@ -77,16 +78,9 @@ const creates: Readonly<Record<string, readonly [path: string, bodies: () => Pro
   ]
 }
 
-/** Creates that this version serves. */
-const served = async (path: string): Promise<boolean> => {
-  const answer = await post(path, json({}))
-  return !(await answer.body.text()).includes("unknown_url")
-}
-
 describe("an Idempotency-Key", () => {
   for (const [what, [path, bodiesOf]] of Object.entries(creates)) {
-    it(`makes one ${what}, and is not for another one`, async (test) => {
-      if (!(await served(path))) return test.skip()
+    it(`makes one ${what}, and is not for another one`, async () => {
       const [body, other] = await bodiesOf()
       const key = `the key of a ${what}`
       const answers = await Promise.all([post(path, body, key), post(path, body, key)])
