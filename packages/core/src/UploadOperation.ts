@@ -22,11 +22,15 @@ export interface ReceivedPart {
   /** The key of the row and of the content. */
   readonly key: string
   readonly bytes: number
+  /** Hex; null unless it was asked for. */
+  readonly sha256: string | null
 }
 
 export interface AddUploadPart extends NamesJob {
   readonly _tag: "AddUploadPart"
   readonly part: ReceivedPart
+  /** Only for content whose digest is known. */
+  readonly idempotencyKey: string | null
 }
 
 export interface CompleteUpload extends NamesJob {

@@ -14,12 +14,15 @@ import type * as Scope from "effect/Scope"
 import { BlobStore } from "./BlobStore.ts"
 import * as Bytes from "./Bytes.ts"
 import { type CallError, invalid, InvalidRequest, TooLarge } from "./CallError.ts"
+import { type Holder, Idempotency } from "./Idempotency.ts"
 import { Instance } from "./Instance.ts"
 import type { Principal } from "./Principal.ts"
 import type { Versioned } from "./Records.ts"
 import { Registry } from "./Registry.ts"
 import { instant } from "./RegistryIndexes.ts"
+import { idempotencyChange } from "./RegistryRecords.ts"
 import { Settings } from "./Settings.ts"
+import { Sha256 } from "./Sha256.ts"
 import { isConflict, StorageError, Unavailable } from "./StorageError.ts"
 import { UnifiedIds } from "./UnifiedId.ts"
 import type { ReceivedPart } from "./UploadOperation.ts"
@@ -34,10 +37,19 @@ export class UploadParts extends Context.Service<
     readonly receive: (
       principal: Principal,
       upload: string,
-      bytes: Bytes.Bytes
+      bytes: Bytes.Bytes,
+      options?: { readonly digest?: boolean | undefined }
     ) => Effect.Effect<ReceivedPart, CallError, Scope.Scope>
-    /** Makes what was received for this very upload a part of it. */
-    readonly add: (principal: Principal, upload: string, received: ReceivedPart) => Effect.Effect<UploadPart, CallError>
+    /**
+     * Makes what was received for this very upload a part of it; or answers the part that was made of the same content
+     * under the idempotency key.
+     */
+    readonly add: (
+      principal: Principal,
+      upload: string,
+      received: ReceivedPart,
+      idempotencyKey: string | null
+    ) => Effect.Effect<UploadPart, CallError>
     /** The parts of an upload by their IDs, in that order; each must be one, and be named once. */
     readonly select: (
       upload: UploadSession,
@@ -78,10 +90,12 @@ const givenUp = new StorageError({
 
 const make = Effect.gen(function* () {
   const blobs = yield* BlobStore
+  const idempotency = yield* Idempotency
   const ids = yield* UnifiedIds
   const instance = yield* Instance
   const registry = yield* Registry
   const rows = yield* UploadRows
+  const sha256 = yield* Sha256
   const { instanceTtl } = yield* Settings
   const { parts } = registry
 
@@ -139,55 +153,91 @@ const make = Effect.gen(function* () {
     yield* registry.commit([parts.change(0, part)])
   })
 
-  const receive: UploadParts["Service"]["receive"] = Effect.fn("UploadParts.receive")(
-    function* (principal, upload, source) {
-      const session = yield* open(principal, upload)
-      const key = yield* Uuid.make
-      // Released last: whatever the discarding could not do is for background work from then on.
-      yield* instance.hold(receptionOf(key))
-      yield* Effect.acquireRelease(insert(session, key), () => discardUnlessStored(key))
-      let bytes = 0
-      const measured = Bytes.inspected(source, (chunk) => {
-        bytes += chunk.byteLength
-        if (bytes > maxPartBytes) {
-          throw new TooLarge({ message: `The part is larger than ${maxPartBytes} bytes.`, param: "data" })
-        }
-      })
-      yield* blobs
-        .put(key, measured)
-        .pipe(
-          Effect.mapError((error) => (error.reason._tag === "SourceFailed" ? sourceError(error.reason.cause) : error))
-        )
-      if (bytes === 0) return yield* invalid("The part is empty.", "data")
-      return { key, bytes }
-    }
-  )
+  const receive: UploadParts["Service"]["receive"] = Effect.fn("UploadParts.receive")(function* (
+    principal,
+    upload,
+    source,
+    { digest = false } = {}
+  ) {
+    const session = yield* open(principal, upload)
+    const key = yield* Uuid.make
+    // Released last: whatever the discarding could not do is for background work from then on.
+    yield* instance.hold(receptionOf(key))
+    yield* Effect.acquireRelease(insert(session, key), () => discardUnlessStored(key))
+    const hasher = digest ? sha256.hasher() : null
+    let bytes = 0
+    const measured = Bytes.inspected(source, (chunk) => {
+      bytes += chunk.byteLength
+      hasher?.update(chunk)
+      if (bytes > maxPartBytes) {
+        throw new TooLarge({ message: `The part is larger than ${maxPartBytes} bytes.`, param: "data" })
+      }
+    })
+    yield* blobs
+      .put(key, measured)
+      .pipe(
+        Effect.mapError((error) => (error.reason._tag === "SourceFailed" ? sourceError(error.reason.cause) : error))
+      )
+    if (bytes === 0) return yield* invalid("The part is empty.", "data")
+    return { key, bytes, sha256: hasher === null ? null : hasher.digest() }
+  })
+
+  const storedOf = (part: UploadPart, { bytes }: ReceivedPart) =>
+    new UploadPart({ ...part, state: "stored", bytes, dueAt: null })
 
   /** Undefined if it is there no more, or was never received for this upload. */
-  const store = Effect.fnUntraced(function* (upload: string, { bytes, key }: ReceivedPart) {
+  const store = Effect.fnUntraced(function* (upload: string, received: ReceivedPart) {
     for (;;) {
-      const found = yield* parts.read(key)
-      if (found?.value.state !== "receiving" || found.value.upload !== upload) return undefined
-      const stored = new UploadPart({ ...found.value, state: "stored", bytes, dueAt: null })
+      const found = yield* parts.read(received.key)
+      if (found?.value.upload !== upload || found.value.state === "removing") return undefined
+      if (found.value.state === "stored") return found
+      const stored = storedOf(found.value, received)
       if (yield* replace(found, stored)) return { value: stored, version: found.version + 1 }
     }
   })
 
-  const add: UploadParts["Service"]["add"] = Effect.fn("UploadParts.add")(function* (principal, upload, received) {
-    const session = yield* open(principal, upload)
-    return yield* Effect.uninterruptible(
-      Effect.gen(function* () {
-        const stored = yield* store(session.key, received)
-        if (stored === undefined) return yield* givenUp
-        const now = yield* Clock.currentTimeMillis
-        const after = (yield* rows.read(session.key)) ?? session
-        // What ended the upload meanwhile may not have seen this part.
-        if (isOpen(after, now) || after.state === "completing") return stored.value
-        yield* drop(stored)
-        return yield* closed(after, now)
+  /** The part of an equal request under the key; or null, and then what was received is stored if it can be. */
+  const claim = (principal: Principal, upload: string, received: ReceivedPart, key: string) =>
+    idempotency.claim(principal, {
+      collection: "upload_parts",
+      row: received.key,
+      key,
+      fingerprint: [upload, received.sha256],
+      holder: (row) =>
+        Effect.map(parts.read(row), (found): Holder<UploadPart> =>
+          found?.value.state === "stored" ? { _tag: "Done", value: found.value } : { _tag: "Gone" }
+        ),
+      take: Effect.fnUntraced(function* (record, replaces) {
+        const found = yield* parts.read(received.key)
+        if (found?.value.state !== "receiving") return "Refused"
+        const stored = parts.change(found.version, storedOf(found.value, received))
+        return yield* registry.commit([idempotencyChange(replaces, record), stored]).pipe(
+          Effect.as("Claimed" as const),
+          Effect.catchIf(isConflict, () => Effect.succeed("Contended" as const))
+        )
       })
-    )
-  })
+    })
+
+  const add: UploadParts["Service"]["add"] = Effect.fn("UploadParts.add")(function* (
+    principal,
+    upload,
+    received,
+    idempotencyKey
+  ) {
+    const session = yield* open(principal, upload)
+    if (idempotencyKey !== null) {
+      const earlier = yield* claim(principal, session.key, received, idempotencyKey)
+      if (earlier !== null) return earlier
+    }
+    const stored = yield* store(session.key, received)
+    if (stored === undefined) return yield* givenUp
+    const now = yield* Clock.currentTimeMillis
+    const after = (yield* rows.read(session.key)) ?? session
+    // What ended the upload meanwhile may not have seen this part.
+    if (isOpen(after, now) || after.state === "completing") return stored.value
+    yield* drop(stored)
+    return yield* closed(after, now)
+  }, Effect.uninterruptible)
 
   const select: UploadParts["Service"]["select"] = Effect.fnUntraced(function* (upload, named) {
     const keys = new Set<string>()
@@ -253,5 +303,8 @@ const make = Effect.gen(function* () {
 const notAPart = (id: string, index: number): InvalidRequest =>
   invalid(`${id} is not a part of this upload.`, `part_ids[${index}]`)
 
-export const layer: Layer.Layer<UploadParts, never, BlobStore | Instance | Registry | UnifiedIds | UploadRows> =
-  Layer.effect(UploadParts, make)
+export const layer: Layer.Layer<
+  UploadParts,
+  never,
+  BlobStore | Idempotency | Instance | Registry | Sha256 | UnifiedIds | UploadRows
+> = Layer.effect(UploadParts, make)

@@ -149,7 +149,10 @@ const make = Effect.gen(function* () {
         case "CreateUpload":
           return Effect.map(create(principal, operation), (upload) => ({ _tag, upload }))
         case "AddUploadPart":
-          return Effect.map(parts.add(principal, operation.id, operation.part), (part) => ({ _tag, part }))
+          return Effect.map(parts.add(principal, operation.id, operation.part, operation.idempotencyKey), (part) => ({
+            _tag,
+            part
+          }))
         case "CompleteUpload":
           return Effect.map(complete(principal, operation), (upload) => ({ _tag, upload }))
         case "CancelUpload":

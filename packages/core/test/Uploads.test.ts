@@ -4,12 +4,12 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import * as fc from "fast-check"
 import { createHash } from "node:crypto"
-import type * as Bytes from "../src/Bytes.ts"
+import * as Bytes from "../src/Bytes.ts"
 import type { CallError } from "../src/CallError.ts"
 import { lifetime, maxPartBytes } from "../src/UploadSession.ts"
 import { answer, encode } from "./support/FakeProvider.ts"
 import { problems } from "./support/invariants.ts"
-import { admin, aliceInRed, bob, carolInRed, withModels } from "./support/principals.ts"
+import { admin, alice, aliceInRed, bob, carolInRed, withModels } from "./support/principals.ts"
 import { advance, settle } from "./support/time.ts"
 import * as uploads from "./support/uploads.ts"
 import * as World from "./support/World.ts"
@@ -317,6 +317,29 @@ describe("Uploads", () => {
       assert.notStrictEqual(anew.session.id, id)
       yield* uploads.cancel(second, anew.session.id)
       assert.notStrictEqual((yield* uploads.begin(second, 5, key)).session.id, anew.session.id)
+    })
+  )
+
+  it.effect("adds one part under one Idempotency-Key", () =>
+    Effect.gen(function* () {
+      const { instance, world } = yield* started()
+      const second = yield* world.start()
+      const { session } = yield* uploads.begin(instance, 4)
+      const send = (who: World.Instance, content: string, id = session.id) =>
+        uploads.addBytes(who, id, Bytes.fromArray(encode(content)), alice, "key")
+      const parts = yield* Effect.all([send(instance, "abcd"), send(second, "abcd"), send(instance, "abcd")], {
+        concurrency: "unbounded"
+      })
+      assert.strictEqual(new Set(parts).size, 1)
+      assert.strictEqual(world.storage.count("upload_parts"), 1)
+      assert.lengthOf(world.storage.blobKeys(), 1)
+      assert.strictEqual((yield* Effect.flip(send(instance, "abce")))._tag, "Conflicting")
+      const other = yield* uploads.begin(instance, 4)
+      assert.strictEqual((yield* Effect.flip(send(instance, "abcd", other.session.id)))._tag, "Conflicting")
+      const { file } = yield* uploads.complete(second, session.id, [...new Set(parts)])
+      assert.strictEqual(yield* instance.content(file?.id ?? ""), "abcd")
+      yield* World.quiesce
+      assert.deepStrictEqual(problems(world), [])
     })
   )
 

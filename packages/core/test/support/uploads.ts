@@ -36,12 +36,18 @@ export const begin = (
   )
 
 /** The ID of the part. */
-export const addBytes = ({ run, within }: Instance, id: string, bytes: Bytes.Bytes, principal: Principal = alice) =>
+export const addBytes = (
+  { run, within }: Instance,
+  id: string,
+  bytes: Bytes.Bytes,
+  principal: Principal = alice,
+  idempotencyKey: string | null = null
+) =>
   Effect.scoped(
     Effect.gen(function* () {
       const uploads = yield* within(Uploads)
-      const part = yield* uploads.receive(principal, id, bytes)
-      return (yield* run({ _tag: "AddUploadPart", id, part }, principal)).part.id
+      const part = yield* uploads.receive(principal, id, bytes, { digest: idempotencyKey !== null })
+      return (yield* run({ _tag: "AddUploadPart", id, part, idempotencyKey }, principal)).part.id
     })
   )
 

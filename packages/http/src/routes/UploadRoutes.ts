@@ -48,11 +48,14 @@ export const layer = HttpRouter.use(
       "POST",
       "/v1/uploads/:id/parts",
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal, request }) {
+        Effect.fnUntraced(function* ({ headers, id, principal, request }) {
           const upload = yield* pathId
-          const form = yield* bodies.form(request, partLimits, ({ bytes }) => uploads.receive(principal, upload, bytes))
+          const idempotencyKey = yield* IdempotencyKey.of(headers)
+          const form = yield* bodies.form(request, partLimits, ({ bytes }) =>
+            uploads.receive(principal, upload, bytes, { digest: idempotencyKey !== null })
+          )
           if (form.file === null) return yield* invalid("Missing required parameter: 'data'.", "data")
-          const operation = { _tag: "AddUploadPart", id: upload, part: form.file.result } as const
+          const operation = { _tag: "AddUploadPart", id: upload, part: form.file.result, idempotencyKey } as const
           const { part } = yield* pipeline.run({ id, principal, operation })
           return HttpServerResponse.jsonUnsafe(UploadObject.partObject(part, upload))
         })

@@ -93,10 +93,15 @@ export const register = (host: () => RunningHost): void => {
     }
   })
 
-  it("begins one upload for one Idempotency-Key", async () => {
+  it("begins one upload, and adds one part, for one Idempotency-Key", async () => {
     const options = { headers: { "idempotency-key": "one upload" } }
     const [first, second] = await Promise.all([begin(host(), 4, {}, options), begin(host(), 4, {}, options)])
     assert.strictEqual(first.id, second.id)
     assert.propertyVal(await failure(begin(host(), 5, {}, options)), "status", 409)
+    const { parts } = host().openai.uploads
+    const add = (content: string) =>
+      parts.create(first.id, { data: new File([content], "part") }, { headers: { "idempotency-key": "one part" } })
+    assert.strictEqual((await add("abcd")).id, (await add("abcd")).id)
+    assert.propertyVal(await failure(add("efgh")), "status", 409)
   })
 }
