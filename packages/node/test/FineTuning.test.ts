@@ -1,13 +1,26 @@
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { failure } from "@omnifile/testkit/host/checks"
-import { modelOf } from "@omnifile/testkit/host/Installation"
-import type { JournalEntry, RouteName } from "@omnifile/testkit/OpenAIEmulator"
+import type { Emulator, JournalEntry, RouteName } from "@omnifile/testkit/OpenAIEmulator"
 import { createHash, randomUUID } from "node:crypto"
 import type OpenAI from "openai"
 import { APIError, toFile } from "openai"
-import { type Caller, sharedModel, tenants } from "./support/tenants.ts"
+import { accounts, type Installation, install, type RunningGateway } from "./support/gateways.ts"
 
-const { client, host } = tenants()
+let installation: Installation
+let here: RunningGateway
+let there: RunningGateway
+
+beforeAll(async () => {
+  installation = await install({ instanceTtl: 600_000 })
+  here = await installation.start()
+  there = await installation.start()
+})
+afterAll(() => installation.close())
+
+type Caller = "alice" | "bob"
+
+const client = (caller: Caller): OpenAI => here[caller]
+const emulator = (): Emulator => installation.emulator
 
 type Job = OpenAI.FineTuning.FineTuningJob
 
@@ -21,19 +34,18 @@ const dataFile = async (caller: Caller, content = lines(), purpose: "fine-tune" 
 
 const createJob = async (caller: Caller, request: Partial<OpenAI.FineTuning.JobCreateParams> = {}): Promise<Job> =>
   client(caller).fineTuning.jobs.create({
-    model: modelOf("alpha"),
+    model: "east",
     training_file: request.training_file ?? (await dataFile(caller)).id,
     ...request
   })
 
 /** All jobs of the accounts make all their steps. */
 const finish = (): void => {
-  for (let step = 0; step < 3; step++)
-    for (const account of ["alpha", "beta"]) host().emulator.advanceFineTuning(account)
+  for (let step = 0; step < 3; step++) for (const account of accounts) emulator().advanceFineTuning(account)
 }
 
 const requests = (route: RouteName): ReadonlyArray<JournalEntry> =>
-  host().emulator.journal.filter((entry) => entry.route === route)
+  emulator().journal.filter((entry) => entry.route === route)
 
 const refused = async (call: Promise<unknown>, status: number): Promise<APIError> => {
   const error = await failure(call)
@@ -56,7 +68,7 @@ describe("fine-tuning", () => {
     })
     assert.match(created.id, /^ftjob-/)
     assert.strictEqual(created.object, "fine_tuning.job")
-    assert.strictEqual(created.model, modelOf("alpha"))
+    assert.strictEqual(created.model, "east")
     assert.deepStrictEqual([created.training_file, created.validation_file], [
       trainingFile.id,
       validationFile.id
@@ -64,8 +76,8 @@ describe("fine-tuning", () => {
     assert.deepStrictEqual(created.metadata, { team: "research" })
 
     const sent = JSON.parse(requests("fine_tuning.create").at(-1)?.body ?? "{}") as Record<string, unknown>
-    const copies = host().emulator.files("alpha")
-    assert.strictEqual(sent["model"], "provider-alpha")
+    const copies = emulator().files("east")
+    assert.strictEqual(sent["model"], "provider-east")
     assert.strictEqual(sent["suffix"], "mine")
     assert.strictEqual(sent["training_file"], copies.find((copy) => copy.sha256 === sha256(training))?.id)
     assert.strictEqual(sent["validation_file"], copies.find((copy) => copy.sha256 === sha256(validation))?.id)
@@ -96,17 +108,19 @@ describe("fine-tuning", () => {
     assert.lengthOf(requests("fine_tuning.retrieve"), asked, "what has ended is answered from our own record")
   })
 
-  it("gives the same result file to every poll, and none that was deleted", async () => {
+  it("gives the same result file to every poll of every instance, and none that was deleted", async () => {
     const alice = client("alice")
     const { id } = await createJob("alice")
     finish()
-    const polls = await Promise.all(Array.from({ length: 30 }, () => alice.fineTuning.jobs.retrieve(id)))
+    const polls = await Promise.all(
+      Array.from({ length: 40 }, (_, index) => (index % 2 === 0 ? here : there).alice.fineTuning.jobs.retrieve(id))
+    )
     const results = new Set(polls.flatMap(({ result_files }) => result_files))
     assert.strictEqual(results.size, 1)
     const [resultId = ""] = results
     await alice.files.delete(resultId)
     await alice.fineTuning.jobs.retrieve(id)
-    await refused(alice.files.retrieve(resultId), 404)
+    await refused(there.alice.files.retrieve(resultId), 404)
     const files = await alice.files.list({ purpose: "fine-tune-results" })
     assert.notInclude(
       files.data.map((file) => file.id),
@@ -121,28 +135,28 @@ describe("fine-tuning", () => {
     const [resultId = ""] = (await alice.fineTuning.jobs.retrieve(id)).result_files
     const digest = sha256(await (await alice.files.content(resultId)).text())
     const copiesIn = (account: string) =>
-      host()
-        .emulator.files(account)
+      emulator()
+        .files(account)
         .filter((copy) => copy.sha256 === digest)
-    const ask = (account: "alpha" | "beta") =>
+    const ask = (account: "east" | "west") =>
       alice.chat.completions.create({
-        model: modelOf(account),
+        model: account,
         messages: [{ role: "user", content: [{ type: "file", file: { file_id: resultId } }] }]
       })
-    for (const account of ["alpha", "beta", "beta"] as const) {
+    for (const account of ["east", "west", "west"] as const) {
       const { choices } = await ask(account)
       assert.include(choices[0]?.message.content, digest.slice(0, 16))
     }
     assert.deepStrictEqual(
-      copiesIn("beta").map(({ filename, purpose }) => [filename, purpose]),
+      copiesIn("west").map(({ filename, purpose }) => [filename, purpose]),
       [["step_metrics.csv", "user_data"]]
     )
-    assert.lengthOf(copiesIn("alpha"), 1)
+    assert.lengthOf(copiesIn("east"), 1)
     // It is kept here now, and outlives the account that made it.
-    for (const copy of copiesIn("alpha")) host().emulator.loseFile("alpha", copy.id)
+    for (const copy of copiesIn("east")) emulator().loseFile("east", copy.id)
     assert.strictEqual(sha256(await (await alice.files.content(resultId)).text()), digest)
     await alice.files.delete(resultId)
-    assert.deepStrictEqual(copiesIn("beta"), [])
+    assert.deepStrictEqual(copiesIn("west"), [])
   })
 
   it("shows events and checkpoints, page by page, under the job's own ID", async () => {
@@ -167,8 +181,8 @@ describe("fine-tuning", () => {
     const { jobs } = client("alice").fineTuning
     const { id } = await createJob("alice")
     await refused(jobs.pause(id), 400)
-    host().emulator.advanceFineTuning("alpha")
-    host().emulator.advanceFineTuning("alpha")
+    emulator().advanceFineTuning("east")
+    emulator().advanceFineTuning("east")
     assert.strictEqual((await jobs.pause(id)).status, "paused" as string)
     assert.strictEqual((await jobs.resume(id)).status, "queued")
     assert.strictEqual((await jobs.cancel(id)).status, "cancelled")
@@ -185,28 +199,27 @@ describe("fine-tuning", () => {
   it("is shown as it was last seen while the provider does not say, and cannot be changed meanwhile", async () => {
     const { jobs } = client("alice").fineTuning
     const { id } = await createJob("alice")
-    const { emulator } = host()
-    const silent = emulator.fault({ account: "alpha", route: "fine_tuning.retrieve", kind: { status: 401 } })
+    const silent = emulator().fault({ account: "east", route: "fine_tuning.retrieve", kind: { status: 401 } })
     assert.strictEqual((await jobs.retrieve(id)).status, "validating_files")
     assert.strictEqual(silent.hits(), 1)
     silent.clear()
 
     const throttled = { status: 429, retryAfter: 40 }
-    emulator.fault({ account: "alpha", route: "fine_tuning.cancel", times: 1, kind: throttled })
+    emulator().fault({ account: "east", route: "fine_tuning.cancel", times: 1, kind: throttled })
     assert.strictEqual((await refused(jobs.cancel(id), 429)).headers?.get("retry-after"), "40")
-    emulator.fault({ account: "alpha", route: "fine_tuning.events", times: 1, kind: { status: 401 } })
-    assert.include((await refused(jobs.listEvents(id), 502)).message, "alpha")
+    emulator().fault({ account: "east", route: "fine_tuning.events", times: 1, kind: { status: 401 } })
+    assert.include((await refused(jobs.listEvents(id), 502)).message, "east")
     assert.strictEqual((await jobs.cancel(id)).status, "cancelled")
   })
 
   it("lists what the caller has, newest first, and by metadata", async () => {
-    const { jobs } = client("carol").fineTuning
-    const training_file = (await dataFile("carol")).id
+    const { jobs } = client("bob").fineTuning
+    const training_file = (await dataFile("bob")).id
     const ids: Array<string> = []
     for (const kind of ["a", "b", "a"]) {
-      ids.push((await createJob("carol", { model: modelOf("beta"), training_file, metadata: { kind } })).id)
+      ids.push((await createJob("bob", { model: "west", training_file, metadata: { kind } })).id)
     }
-    const asked = host().emulator.journal.length
+    const asked = emulator().journal.length
     const all: Array<string> = []
     for await (const job of jobs.list({ limit: 1 })) all.push(job.id)
     assert.deepStrictEqual(all, ids.toReversed())
@@ -214,7 +227,7 @@ describe("fine-tuning", () => {
     for await (const job of jobs.list({ limit: 1, metadata: { kind: "a" } })) chosen.push(job.id)
     assert.deepStrictEqual(chosen, [ids[2], ids[0]])
     assert.deepStrictEqual((await jobs.list({ metadata: { kind: "a", more: "b" } })).data, [])
-    assert.lengthOf(host().emulator.journal, asked, "a list asks no provider")
+    assert.lengthOf(emulator().journal, asked, "a list asks no provider")
 
     const foreign = await createJob("alice")
     for (const after of [foreign.id, "ftjob-none"]) {
@@ -239,7 +252,7 @@ describe("a request for fine-tuning", () => {
     async (field) => {
       const mine = await dataFile("alice")
       const theirs = await dataFile("bob")
-      const { journal } = host().emulator
+      const { journal } = emulator()
       const before = journal.length
       const request = { training_file: mine.id, [field]: theirs.id }
       const error = await refused(createJob("alice", request), 404)
@@ -253,22 +266,21 @@ describe("a request for fine-tuning", () => {
   it("names what is missing or wrong", async () => {
     const training_file = (await dataFile("alice")).id
     const other = await dataFile("alice", lines(), "user_data")
-    const { journal } = host().emulator
+    const { journal } = emulator()
     const before = journal.length
     const wrong: ReadonlyArray<readonly [body: Record<string, unknown>, status: number, param: string]> = [
       [{ training_file }, 400, "model"],
-      [{ model: modelOf("alpha") }, 400, "training_file"],
-      [{ model: modelOf("alpha"), training_file: 7 }, 400, "training_file"],
-      [{ model: modelOf("alpha"), training_file: other.id }, 400, "training_file"],
-      [{ model: modelOf("alpha"), training_file, validation_file: other.id }, 400, "validation_file"],
-      [{ model: modelOf("alpha"), training_file, metadata: [] }, 400, "metadata"],
+      [{ model: "east" }, 400, "training_file"],
+      [{ model: "east", training_file: 7 }, 400, "training_file"],
+      [{ model: "east", training_file: other.id }, 400, "training_file"],
+      [{ model: "east", training_file, validation_file: other.id }, 400, "validation_file"],
+      [{ model: "east", training_file, metadata: [] }, 400, "metadata"],
       [{ model: "no-such-model", training_file }, 404, "model"]
     ]
     for (const [body, status, param] of wrong) {
       const call = client("alice").fineTuning.jobs.create(body as unknown as OpenAI.FineTuning.JobCreateParams)
       assert.strictEqual((await refused(call, status)).param, param, JSON.stringify(body))
     }
-    await refused(createJob("carol", { model: modelOf("alpha") }), 404)
     assert.deepStrictEqual(
       journal.slice(before).filter(({ route }) => route === "fine_tuning.create"),
       []
@@ -280,7 +292,7 @@ describe("a request for fine-tuning", () => {
     const body = {
       error: { message: "No more jobs for you.", type: "invalid_request_error", param: "seed", code: "x" }
     }
-    host().emulator.fault({ account: "alpha", route: "fine_tuning.create", times: 1, kind: { status: 400, body } })
+    emulator().fault({ account: "east", route: "fine_tuning.create", times: 1, kind: { status: 400, body } })
     const error = await refused(createJob("alice", { training_file }), 400)
     assert.deepStrictEqual([error.message, error.param, error.code], ["400 No more jobs for you.", "seed", "x"])
     await client("alice").files.delete(training_file)
@@ -290,10 +302,12 @@ describe("a request for fine-tuning", () => {
     const training = lines()
     const training_file = (await dataFile("alice", training)).id
     await createJob("alice", { training_file })
-    const { emulator } = host()
-    const copies = () => emulator.files("alpha").filter((copy) => copy.sha256 === sha256(training))
+    const copies = () =>
+      emulator()
+        .files("east")
+        .filter((copy) => copy.sha256 === sha256(training))
     const [lost] = copies()
-    emulator.loseFile("alpha", lost?.id ?? "")
+    emulator().loseFile("east", lost?.id ?? "")
     const job = await createJob("alice", { training_file })
     assert.strictEqual(job.training_file, training_file)
     assert.lengthOf(copies(), 1)
@@ -302,20 +316,19 @@ describe("a request for fine-tuning", () => {
 
   it("goes to the next account when one fails, and never twice when it may have been taken", async () => {
     const training_file = (await dataFile("alice")).id
-    const { emulator } = host()
     const made = (): number => requests("fine_tuning.create").filter(({ status }) => status === 200).length
     const before = made()
-    const broken = emulator.fault({ route: "fine_tuning.create", times: 3, kind: { status: 500 } })
-    const job = await createJob("alice", { model: sharedModel, training_file })
-    assert.strictEqual(broken.hits(), 3)
+    const broken = emulator().fault({ route: "fine_tuning.create", times: 1, kind: { status: 500 } })
+    const job = await createJob("alice", { model: "both", training_file })
+    assert.strictEqual(broken.hits(), 1)
     assert.strictEqual(made(), before + 1)
     finish()
     assert.strictEqual((await client("alice").fineTuning.jobs.retrieve(job.id)).status, "succeeded")
 
-    const unclear = emulator.fault({ route: "fine_tuning.create", times: 1, kind: { acceptThenCut: true } })
-    const silent = emulator.fault({ route: "fine_tuning.list", kind: { status: 400 } })
+    const unclear = emulator().fault({ route: "fine_tuning.create", times: 1, kind: { acceptThenCut: true } })
+    const silent = emulator().fault({ route: "fine_tuning.list", kind: { status: 400 } })
     const asked = requests("fine_tuning.create").length
-    await refused(createJob("alice", { model: sharedModel, training_file }), 502)
+    await refused(createJob("alice", { model: "both", training_file }), 502)
     silent.clear()
     assert.strictEqual(unclear.hits(), 1)
     assert.lengthOf(requests("fine_tuning.create"), asked + 1)
@@ -323,7 +336,7 @@ describe("a request for fine-tuning", () => {
 
   it("under an Idempotency-Key makes one job", async () => {
     const { jobs } = client("alice").fineTuning
-    const body = { model: modelOf("alpha"), training_file: (await dataFile("alice")).id }
+    const body = { model: "east", training_file: (await dataFile("alice")).id }
     const options = { headers: { "Idempotency-Key": randomUUID() } }
     const before = requests("fine_tuning.create").length
     const all = await Promise.all(Array.from({ length: 5 }, () => jobs.create(body, options)))
@@ -341,7 +354,7 @@ describe("a fine-tuning job of somebody else", () => {
   it("is as one that does not exist, in every operation", async () => {
     const { id } = await createJob("alice")
     const { jobs } = client("bob").fineTuning
-    const { journal } = host().emulator
+    const { journal } = emulator()
     const before = journal.length
     const operations: ReadonlyArray<(id: string) => Promise<unknown>> = [
       (job) => jobs.retrieve(job),
