@@ -61,6 +61,16 @@ const withField = (object: JsonObject, field: string, value: Json): JsonObject =
   return Array.isArray(list) ? { ...object, [name]: list.with(Number(index), value) } : object
 }
 
+/** The object without the places of a list that no output of ours could fill. */
+const withoutGaps = (object: JsonObject, { outputs }: Snapshot): JsonObject => {
+  let dense = object
+  for (const name of new Set(outputs.flatMap(({ role }) => listItem.exec(role)?.[1] ?? []))) {
+    const list = dense[name]
+    if (Array.isArray(list)) dense = { ...dense, [name]: list.filter((item) => item !== null) }
+  }
+  return dense
+}
+
 const make = Effect.gen(function* () {
   const catalog = yield* Catalog
   const jobs = yield* Jobs
@@ -113,7 +123,7 @@ const make = Effect.gen(function* () {
       const output = outputs.find((known) => known.remoteId === remoteId)
       object = withField(object, role, output?.id ?? null)
     }
-    return object
+    return withoutGaps(object, snapshot)
   }
 
   const merged = (current: Job, found: ReadonlyArray<JobOutput>): ReadonlyArray<JobOutput> => [
