@@ -9,14 +9,15 @@ import type * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { CancelBatch, CreateBatch, RetrieveBatch } from "./BatchOperation.ts"
 import * as Bytes from "./Bytes.ts"
 import { type CallError, invalid } from "./CallError.ts"
-import * as ChatRequest from "./ChatRequest.ts"
 import type { Event } from "./Event.ts"
 import { Events } from "./Events.ts"
 import type { Answers } from "./Hooks.ts"
 import type { TransportResponse } from "./HttpTransport.ts"
 import { Intake } from "./Intake.ts"
+import type { JsonObject } from "./Json.ts"
 import type { InputPurpose, ManagedFile, Purpose, ReplicaState } from "./ManagedFile.ts"
 import type { Send } from "./ModelCalls.ts"
 import type { Operation } from "./Operation.ts"
@@ -24,6 +25,8 @@ import { Pipeline } from "./Pipeline.ts"
 import { admin, type Caller, ofCaller, type Principal } from "./Principal.ts"
 import * as Uuid from "./Uuid.ts"
 import * as Wrap from "./Wrap.ts"
+import type { OperationName } from "./WrappedOperation.ts"
+import * as WrappedOperation from "./WrappedOperation.ts"
 
 /** A file to upload. */
 export interface NewFile {
@@ -66,8 +69,32 @@ export interface FileQuery {
   readonly after?: string | undefined
 }
 
-/** The body of a chat completion, as text or as an object. */
+export interface PageQuery {
+  /** Default: 20. */
+  readonly limit?: number | undefined
+  /** The ID after which the page begins. */
+  readonly after?: string | undefined
+}
+
+/** A batch to create. */
+export interface NewBatch {
+  /** The unified ID of the file with the requests. */
+  readonly inputFile: string
+  /** What the requests are for, such as `/v1/chat/completions`. */
+  readonly endpoint: string
+  /** The model, if the lines do not say it. */
+  readonly model?: string | undefined
+  readonly metadata?: Readonly<Record<string, string>> | undefined
+  /** Seconds that the files are kept which the batch makes. */
+  readonly outputExpiresAfter?: number | undefined
+  readonly idempotencyKey?: string | undefined
+}
+
+/** The body of a call, as text or as an object. */
 export type Body = string | Uint8Array | object
+
+/** Of which API a body is. Default: chat completions. */
+export type { OperationName } from "./WrappedOperation.ts"
 
 /** Whatever is called without saying who calls may do everything. */
 export interface Facade {
@@ -88,11 +115,40 @@ export interface Facade {
    * Makes a body ready for a deployment: checks the files in it, makes missing copies, and puts the deployment's own
    * model name and file IDs in. For a call of one's own that may fail over, see `call`.
    */
-  readonly resolve: <Body_ = unknown>(body: Body, caller?: Caller) => Promise<Omit<Wrap.Attempt<Body_>, "signal">>
+  readonly resolve: <Body_ = unknown>(
+    body: Body,
+    caller?: Caller,
+    operation?: OperationName
+  ) => Promise<Omit<Wrap.Attempt<Body_>, "signal">>
   /** Has `handler` call the provider, with the next deployment when it fails, and answers what it has answered. */
-  readonly call: <Body_ = unknown>(body: Body, handler: Wrap.Handler<Body_>, caller?: Caller) => Promise<Response>
+  readonly call: <Body_ = unknown>(
+    body: Body,
+    handler: Wrap.Handler<Body_>,
+    caller?: Caller,
+    operation?: OperationName
+  ) => Promise<Response>
   /** Calls a deployment of the body's model: the provider's answer, plain or streamed. */
   readonly chat: (body: Body, caller?: Caller) => Promise<Response>
+  readonly responses: {
+    /** The same for Responses. */
+    readonly create: (body: Body, caller?: Caller) => Promise<Response>
+  }
+  readonly messages: {
+    /** The same for Anthropic's Messages. */
+    readonly create: (body: Body, caller?: Caller) => Promise<Response>
+  }
+  /** Batches in OpenAI's own terms, under unified IDs. */
+  readonly batches: {
+    readonly create: (batch: NewBatch, caller?: Caller) => Promise<JsonObject>
+    /** As the provider says that it is now. */
+    readonly retrieve: (id: string, caller?: Caller) => Promise<JsonObject>
+    readonly cancel: (id: string, caller?: Caller) => Promise<JsonObject>
+    /** Newest first. */
+    readonly list: (
+      query?: PageQuery,
+      caller?: Caller
+    ) => Promise<{ readonly batches: ReadonlyArray<JsonObject>; readonly hasMore: boolean }>
+  }
   /** What becomes of files and jobs, from now on. */
   readonly events: () => AsyncIterable<Event>
   /** Ends what runs, and frees everything. */
@@ -193,6 +249,27 @@ const responseOf = (answer: TransportResponse, end: () => Promise<void>): Respon
   return new Response(stream, { status: answer.status, headers })
 }
 
+const createBatch = (batch: NewBatch): CreateBatch => {
+  const { endpoint, idempotencyKey = null, inputFile, metadata, model = null, outputExpiresAfter } = batch
+  const expiry =
+    outputExpiresAfter === undefined
+      ? {}
+      : { output_expires_after: { anchor: "created_at", seconds: outputExpiresAfter } }
+  return {
+    _tag: "CreateBatch",
+    body: {
+      input_file_id: inputFile,
+      endpoint,
+      completion_window: "24h",
+      ...(metadata === undefined ? {} : { metadata }),
+      ...expiry
+    },
+    inputFile: { id: inputFile, param: "inputFile" },
+    model,
+    idempotencyKey
+  }
+}
+
 type Services = Events | Intake | Pipeline
 
 /** The façade over a core that is built. */
@@ -220,13 +297,21 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
       )
     )
 
-  const openChat = (body: Body, caller: Caller | undefined, sendOf?: (stream: boolean) => Send) =>
+  const openCall = (name: OperationName, body: Body, caller: Caller | undefined, sendOf?: (stream: boolean) => Send) =>
     open(
       Effect.gen(function* () {
-        const operation = yield* Effect.fromResult(ChatRequest.parse(inMemory(body)))
+        const operation = yield* Effect.fromResult(WrappedOperation.parse(name, inMemory(body)))
         return (yield* run(operation, principalOf(caller), sendOf?.(operation.stream))).response
       })
     )
+
+  const answered = async (name: OperationName, body: Body, caller: Caller | undefined) => {
+    const { end, value } = await openCall(name, body, caller)
+    return responseOf(value, end)
+  }
+
+  const object = async (operation: CreateBatch | RetrieveBatch | CancelBatch, caller: Caller | undefined) =>
+    (await runPromise(Effect.scoped(run(operation, principalOf(caller))))).object
 
   const stream = async function* (id: string, caller?: Caller): AsyncGenerator<Uint8Array, void, void> {
     const { end, value } = await openContent(id, caller)
@@ -251,9 +336,10 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
         await runPromise(Effect.scoped(run({ _tag: "DeleteFile", id }, principalOf(caller))))
       }
     },
-    resolve: async <Body_>(body: Body, caller?: Caller) => {
+    resolve: async <Body_>(body: Body, caller?: Caller, operation: OperationName = "chat") => {
       let resolved: Wrap.Attempt<Body_> | undefined
-      const { end } = await openChat(
+      const { end } = await openCall(
+        operation,
         body,
         caller,
         () => (target, call, deployment) =>
@@ -266,17 +352,27 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
       if (resolved === undefined) throw new Error("A call succeeded without any deployment")
       return resolved
     },
-    call: async (body, handler, caller) => {
+    call: async (body, handler, caller, operation = "chat") => {
       try {
-        const { end, value } = await openChat(body, caller, (stream) => Wrap.send(handler, stream, "chat"))
+        const sendOf = (stream: boolean) => Wrap.send(handler, stream, operation)
+        const { end, value } = await openCall(operation, body, caller, sendOf)
         return responseOf(value, end)
       } catch (cause) {
         throw cause instanceof Wrap.HandlerDefect ? cause.cause : cause
       }
     },
-    chat: async (body, caller) => {
-      const { end, value } = await openChat(body, caller)
-      return responseOf(value, end)
+    chat: (body, caller) => answered("chat", body, caller),
+    responses: { create: (body, caller) => answered("responses", body, caller) },
+    messages: { create: (body, caller) => answered("messages", body, caller) },
+    batches: {
+      create: (batch, caller) => object(createBatch(batch), caller),
+      retrieve: (id, caller) => object({ _tag: "RetrieveBatch", id }, caller),
+      cancel: (id, caller) => object({ _tag: "CancelBatch", id }, caller),
+      list: async ({ after = null, limit = 20 } = {}, caller) => {
+        const operation = { _tag: "ListBatches", after, limit } as const
+        const { hasMore, objects } = await runPromise(Effect.scoped(run(operation, principalOf(caller))))
+        return { batches: objects, hasMore }
+      }
     },
     events: () =>
       Stream.toAsyncIterable(

@@ -36,6 +36,8 @@ export interface Attempt<out Body> {
   readonly body: Body
   /** The same as bytes, of which nothing has changed but that. */
   readonly bytes: Uint8Array
+  /** Headers of the protocol, beside the credentials. Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
   /** Aborts when the client has gone, or the call is given up. */
   readonly signal: AbortSignal
 }
@@ -57,13 +59,15 @@ class WrappedAttempt<Body> implements Attempt<Body> {
   readonly deployment: Deployment
   readonly account: AttemptAccount
   readonly bytes: Uint8Array
+  readonly headers: Readonly<Record<string, string>>
   readonly signal: AbortSignal
   #body: Body | undefined
 
-  constructor(deployment: Deployment, account: AttemptAccount, bytes: Uint8Array, signal: AbortSignal) {
+  constructor({ account, bytes, deployment, headers, signal }: Omit<Attempt<Body>, "body">) {
     this.deployment = deployment
     this.account = account
     this.bytes = bytes
+    this.headers = headers
     this.signal = signal
   }
 
@@ -86,11 +90,14 @@ const bytesOf = (body: RequestBody | null): Promise<Uint8Array> =>
 /** The attempt that a call to a provider stands for. */
 export const attemptOf = <Body>(
   { account }: ProviderAccount,
-  { body }: ProviderCall,
+  { body, headers }: ProviderCall,
   deployment: Deployment,
   signal: AbortSignal
 ): Effect.Effect<Attempt<Body>> =>
-  Effect.promise(async () => new WrappedAttempt<Body>(deployment, accountOf(account), await bytesOf(body), signal))
+  Effect.promise(async () => {
+    const bytes = await bytesOf(body)
+    return new WrappedAttempt<Body>({ deployment, account: accountOf(account), bytes, headers, signal })
+  })
 
 /**
  * A handler in the place of the wire. `stream` is whether the client asked for events. The scope aborts the

@@ -3,7 +3,6 @@ import type { GatewayOver } from "@omnifile/node/Gateway"
 import { parsedBody } from "@omnifile/node/NodeBridge"
 import type { Services } from "@omnifile/node/Open"
 import * as Wrap from "@omnifile/node/Wrap"
-import type { WrapBody } from "@omnifile/node/WrapOperation"
 import type { Request, RequestHandler } from "express"
 
 export type WrapOptions = Wrap.Options<Request>
@@ -16,7 +15,7 @@ export type WrapHandler<in Body> = Wrap.Handler<Body, Request>
  * with the body that was made ready for it; when that fails at the provider, with the next deployment. What the
  * handler throws otherwise goes to the application's error handlers. The answer is written by omnifile.
  */
-export const wrap = <Body = WrapBody>(
+export const wrap = <Body = Wrap.WrapBody>(
   gateway: GatewayOver<Services>,
   options: WrapOptions,
   handler: WrapHandler<Body>

@@ -13,12 +13,12 @@ const suite = (name: string, ...before: ReadonlyArray<RequestHandler>): void =>
     serve: (gateway, routes) => {
       const app = express()
       for (const middleware of before) app.use(middleware)
-      for (const { callerHeader, handler, path } of routes) {
+      for (const { callerHeader, handler, operation, path } of routes) {
         const caller = (request: Request) => {
           const user = request.get(callerHeader ?? "")
           return user === undefined ? null : { user }
         }
-        const options = { operation: "chat", ...(callerHeader === null ? {} : { caller }) } as const
+        const options = { operation, ...(callerHeader === null ? {} : { caller }) }
         app.post(path, wrap<WrapSuite.WrapBody>(gateway, options, handler))
       }
       return HostSuite.listen(app.use(omnifile(gateway)).use(onError))

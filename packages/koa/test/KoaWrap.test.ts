@@ -13,12 +13,12 @@ const suite = (name: string, ...before: ReadonlyArray<Middleware>): void =>
       const app = new Koa()
       app.silent = true
       for (const middleware of before) app.use(middleware)
-      for (const { callerHeader, handler, path } of routes) {
+      for (const { callerHeader, handler, operation, path } of routes) {
         const caller = (ctx: Koa.Context) => {
           const user = ctx.get(callerHeader ?? "")
           return user === "" ? null : { user }
         }
-        const options = { operation: "chat", ...(callerHeader === null ? {} : { caller }) } as const
+        const options = { operation, ...(callerHeader === null ? {} : { caller }) }
         app.use(mount(path, wrap<WrapSuite.WrapBody>(gateway, options, handler)))
       }
       return HostSuite.listen(app.use(omnifile(gateway)).callback())

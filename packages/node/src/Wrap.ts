@@ -7,7 +7,12 @@ import { Unauthenticated } from "@omnifile/core/CallError"
 import { Pipeline } from "@omnifile/core/Pipeline"
 import { type Caller, ofCaller, type Principal } from "@omnifile/core/Principal"
 import * as CoreWrap from "@omnifile/core/Wrap"
+import * as WrappedOperation from "@omnifile/core/WrappedOperation"
+import type { OperationName, WrapBody } from "@omnifile/core/WrappedOperation"
+import { anthropicErrors, requestIdHeader } from "@omnifile/http/AnthropicErrors"
+import { openAIErrors } from "@omnifile/http/ApiError"
 import * as Endpoint from "@omnifile/http/Endpoint"
+import * as JsonBody from "@omnifile/http/JsonBody"
 import * as ProviderResponse from "@omnifile/http/ProviderResponse"
 import { RequestBodies } from "@omnifile/http/RequestBodies"
 import { ServerSettings } from "@omnifile/http/ServerSettings"
@@ -17,7 +22,8 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { GatewayOver } from "./Gateway.ts"
 import { Attachment, type Locals } from "./NodeBridge.ts"
 import type { Services } from "./Open.ts"
-import { type OperationName, read, type WrapBody, wires } from "./WrapOperation.ts"
+
+export type { WrapBody } from "@omnifile/core/WrappedOperation"
 
 export interface Options<in Host> {
   /** What the route takes and answers: the body and the events of this API. */
@@ -78,6 +84,10 @@ export const make = <Body = WrapBody, Host = void>(
       handOver(cause)
     })
 
+  /** Clients of Messages know a request by a header of their own. */
+  const named = (response: HttpServerResponse.HttpServerResponse, id: string) =>
+    name === "messages" ? HttpServerResponse.setHeader(response, requestIdHeader, id) : response
+
   const app = Effect.gen(function* () {
     const bodies = yield* RequestBodies
     const pipeline = yield* Pipeline
@@ -86,15 +96,18 @@ export const make = <Body = WrapBody, Host = void>(
     return endpoint.authenticated(
       Effect.fnUntraced(function* ({ headers, id, principal, request }) {
         const visit = yield* currentVisit
-        const operation = yield* read(name, request, headers, bodies, maxBodySize)
-        const send = CoreWrap.send<Body>((attempt) => handler(attempt, visit.host), operation.stream, wires[name])
+        const body = yield* JsonBody.read(request, headers, bodies, maxBodySize)
+        const said = { version: headers["anthropic-version"] ?? null, beta: headers["anthropic-beta"] ?? null }
+        const operation = yield* Effect.fromResult(WrappedOperation.parse(name, body, said))
+        const send = CoreWrap.send<Body>((attempt) => handler(attempt, visit.host), operation.stream, name)
         return yield* pipeline.run({ id, principal, operation }, { send }).pipe(
-          Effect.map(({ response }) => ProviderResponse.passOn(response)),
+          Effect.map(({ response }) => named(ProviderResponse.passOn(response), id)),
           Effect.catchDefect((defect) =>
             defect instanceof CoreWrap.HandlerDefect ? leave(visit, defect.cause) : Effect.die(defect)
           )
         )
-      })
+      }),
+      name === "messages" ? anthropicErrors : openAIErrors
     )
   })
 

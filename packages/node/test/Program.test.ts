@@ -113,4 +113,61 @@ describe("a program without a server", () => {
     const failing = omnifile.call(askAbout(id, "alpha"), () => ({ status: 500, body: "down" }))
     assert.strictEqual(tagOf(await failure(failing)), "ProvidersFailed")
   })
+
+  it("speaks Responses, whose answers it finds again", async () => {
+    const { id } = await upload()
+    const body = { model: Installation.modelOf("alpha"), input: [{ type: "input_file", file_id: id }] }
+    const answer = (await (await omnifile.responses.create(body, alice)).json()) as { readonly id: string }
+    assert.match(answer.id, /^resp_/)
+    const next = await omnifile.resolve<{ readonly previous_response_id: string }>(
+      { ...body, previous_response_id: answer.id },
+      alice,
+      "responses"
+    )
+    assert.strictEqual(next.account.id, "alpha")
+    assert.notStrictEqual(next.body.previous_response_id, answer.id)
+    const stolen = omnifile.resolve({ ...body, input: [], previous_response_id: answer.id }, bob, "responses")
+    assert.strictEqual(tagOf(await failure(stolen)), "NotFound")
+    const foreign = failure(omnifile.call(body, () => assert.fail("it was asked"), bob, "responses"))
+    assert.strictEqual(tagOf(await foreign), "NotFound")
+  })
+
+  it("runs batches, and hears of it", async () => {
+    const line = {
+      custom_id: "one",
+      method: "POST",
+      url: "/v1/chat/completions",
+      body: { model: Installation.modelOf("alpha"), messages: [{ role: "user", content: "hello" }] }
+    }
+    const events = omnifile.events()[Symbol.asyncIterator]()
+    const first = events.next()
+    const input = { content: JSON.stringify(line), filename: "in.jsonl", purpose: "batch" as const }
+    const inputFile = (await omnifile.files.create(input, alice)).id
+    const batch = await omnifile.batches.create({ inputFile, endpoint: "/v1/chat/completions" }, alice)
+    const id = String(batch["id"])
+    assert.match(id, /^batch_/)
+    assert.strictEqual(batch["input_file_id"], inputFile)
+    assert.strictEqual(tagOf(await failure(omnifile.batches.retrieve(id, bob))), "NotFound")
+    let ended = batch
+    while (ended["status"] !== "completed") {
+      emulator.advanceBatches("alpha")
+      ended = await omnifile.batches.retrieve(id, alice)
+    }
+    const output = await omnifile.files.content(String(ended["output_file_id"]), alice)
+    assert.include(new TextDecoder().decode(output), '"custom_id":"one"')
+    const listed = await omnifile.batches.list({ limit: 1 }, alice)
+    assert.deepStrictEqual(
+      listed.batches.map((each) => each["id"]),
+      [id]
+    )
+    assert.strictEqual(tagOf(await failure(omnifile.batches.cancel(id, bob))), "NotFound")
+    const types: Array<string> = []
+    for (let next = await first; next.done !== true; next = await events.next()) {
+      types.push(next.value.type)
+      if (next.value.type === "batch.completed") break
+    }
+    await events.return?.()
+    assert.strictEqual(types[0], "file.created")
+    assert.includeMembers(types, ["batch.created", "batch.completed"])
+  })
 })

@@ -18,9 +18,10 @@ import type * as OpenAIEmulator from "./OpenAIEmulator.ts"
 
 export type WrapBody = OpenAI.Chat.ChatCompletionCreateParams
 
-/** A route for `POST` of chat completions. */
+/** A route for `POST` of chat completions, or of Responses. */
 export interface WrapRoute {
   readonly path: string
+  readonly operation: "chat" | "responses"
   readonly handler: Handler<WrapBody>
   /** The request header that says which user calls; without it callers have API keys. */
   readonly callerHeader: string | null
@@ -79,9 +80,18 @@ const makeRoutes = () => {
     }
   const route = (path: string, handler: Handler<WrapBody>, callerHeader: string | null = null): WrapRoute => ({
     path: `${path}/chat/completions`,
+    operation: "chat",
     handler: record(handler),
     callerHeader
   })
+  const responses: WrapRoute = {
+    path: "/client/responses",
+    operation: "responses",
+    callerHeader: null,
+    handler: record((attempt) =>
+      provider(attempt).responses.create(attempt.body as unknown as OpenAI.Responses.ResponseCreateParams)
+    )
+  }
   const byClient: Handler<WrapBody> = (attempt) =>
     provider(attempt).chat.completions.create(attempt.body, { signal: attempt.signal })
   const byFetch: Handler<WrapBody> = ({ account, bytes, signal }) =>
@@ -92,6 +102,7 @@ const makeRoutes = () => {
       signal
     })
   const routes = [
+    responses,
     route("/client", byClient),
     route("/fetch", byFetch),
     route("/signed-in", byClient, "x-user"),
@@ -235,6 +246,26 @@ export const suite = <Gateway extends { readonly close: () => Promise<void> }>(
       assert.ok(error instanceof OpenAI.BadRequestError && error.param === "messages")
       assert.match(error.message, /too odd/)
       assert.lengthOf(seen, 1)
+    })
+
+    it("puts Responses in the client's terms, plain and streamed, and finds them again", async () => {
+      const { openai, seen } = running
+      const input = [{ role: "user" as const, content: [{ type: "input_file" as const, file_id: file }] }]
+      const first = await openai("/client").responses.create({ model, input })
+      const found = await openai("/v1").responses.retrieve(first.id)
+      assert.strictEqual(found.id, first.id)
+      const request = { model, input: "and then?", previous_response_id: first.id, stream: true } as const
+      const events = await openai("/client").responses.create(request)
+      const ids = new Set<string>()
+      for await (const event of events) if ("response" in event) ids.add(event.response.id)
+      assert.strictEqual(ids.size, 1)
+      assert.notInclude([...ids], first.id)
+      assert.strictEqual((await openai("/v1").responses.retrieve([...ids][0] ?? "")).previous_response_id, first.id)
+      // What goes on from an answer goes to where that one lies.
+      assert.strictEqual(new Set(seen.map(({ account }) => account.id)).size, 1)
+      const stolen = openai("/client", "bob").responses.create({ model, input: "mine", previous_response_id: first.id })
+      assert.instanceOf(await failure(stolen), OpenAI.NotFoundError)
+      assert.lengthOf(seen, 2)
     })
 
     it("tells the handler that the client has left in the middle of a stream", async () => {
