@@ -90,6 +90,8 @@ const ofReplica = (before: Replica | undefined, after: Replica): EventType | nul
     return isRepair(before) ? "replica.repaired" : "replica.ready"
   }
   if (before?.state === after.state) return null
+  // A copy whose time was over, as was seen when it was needed.
+  if (before?.state === "ready" && after.state === "pending") return "replica.expired"
   return after.state === "expired" ? "replica.expired" : after.state === "failed" ? "replica.failed" : null
 }
 

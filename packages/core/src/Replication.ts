@@ -19,7 +19,7 @@ import {
   isLive,
   type ManagedFile,
   originalVariant,
-  type Replica,
+  Replica,
   update,
   withLostUploads,
   withReplica
@@ -77,7 +77,10 @@ const make = Effect.gen(function* () {
       // Nobody is at that upload any more, and what it may have left is not known.
       const abandoned = replica?.state === "pending" ? [abandonedUpload(replica, now)] : []
       const dueAt = now + settings.instanceTtl
-      const claimed = update(withReplica(current, upload.intent(account, now, source)), {
+      const intent = upload.intent(account, now, source)
+      // Until the new one is there it stays known why there is none: it is a repair, and not a first copy.
+      const why = replica?.state === "ready" ? "has expired at the provider" : (replica?.error ?? null)
+      const claimed = update(withReplica(current, new Replica({ ...intent, error: why })), {
         dueAt: current.dueAt === null ? dueAt : Math.min(current.dueAt, dueAt)
       })
       return withLostUploads(claimed, abandoned, now)

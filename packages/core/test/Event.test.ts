@@ -69,6 +69,14 @@ describe("events of a file", () => {
     )
   })
 
+  it("say that a copy had expired when it is made again because it is needed", () => {
+    const again = replica({ state: "pending", remoteId: null, error: "has expired at the provider" })
+    assert.deepStrictEqual(
+      story(ready, withReplica(ready, again), withReplica(ready, replica({ remoteId: "file-2" }))).slice(3),
+      ["replica.expired", "replica.repaired", "file.ready"]
+    )
+  })
+
   it("name no provider's model in a variant", () => {
     const variant = replica({ variant: "batch:gpt-4o-secret" })
     assert.strictEqual(Event.ofFile(ready, withReplica(ready, variant))[0]?.data["variant"], "batch")

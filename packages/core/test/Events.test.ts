@@ -6,6 +6,7 @@ import * as Stream from "effect/Stream"
 import type { Event } from "../src/Event.ts"
 import { Events } from "../src/Events.ts"
 import type { Hook } from "../src/Hooks.ts"
+import { settle } from "./support/time.ts"
 import * as World from "./support/World.ts"
 
 describe("events", () => {
@@ -39,6 +40,30 @@ describe("events", () => {
       assert.strictEqual(new Set(streamed.map(({ id }) => id)).size, 5)
       assert.deepInclude({ ...last.data }, { id: file.id, filename: "a.txt" })
       assert.strictEqual(last.owner.user, "alice")
+    })
+  )
+
+  it.effect("tell of a copy that its provider lost, and of the one in its place", () =>
+    Effect.gen(function* () {
+      const told: Array<string> = []
+      const listening: Hook = {
+        name: "listening",
+        onEvent: ({ data, type }) => Effect.sync(() => void told.push(`${type} ${data["account"] ?? ""}`.trim()))
+      }
+      const world = yield* World.make({ hooks: [listening] })
+      const instance = yield* world.start()
+      const file = yield* instance.upload({ models: ["east-only"] })
+      world.account("east").files.clear()
+      yield* instance.chat({ model: "east-only", files: [file.id ?? ""] })
+      yield* instance.chat({ model: "west-only", files: [file.id ?? ""] })
+      yield* settle
+      assert.deepStrictEqual(told.slice(3), [
+        "replica.expired east",
+        "replica.repaired east",
+        "file.ready",
+        "replica.ready west",
+        "file.ready"
+      ])
     })
   )
 })
