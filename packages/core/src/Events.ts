@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as PubSub from "effect/PubSub"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Event } from "./Event.ts"
 import { Hooks, stepsOf } from "./Hooks.ts"
@@ -13,6 +14,8 @@ export class Events extends Context.Service<
   {
     /** Events from now on. Who is too slow misses the oldest. */
     readonly stream: Stream.Stream<Event>
+    /** The same to be taken one by one, from when this has succeeded until the scope closes. */
+    readonly subscribe: Effect.Effect<PubSub.Subscription<Event>, never, Scope.Scope>
   }
 >()("@omnifile/core/Events") {}
 
@@ -31,7 +34,7 @@ const make = Effect.gen(function* () {
     const subscription = yield* PubSub.subscribe(committed)
     yield* Effect.forkScoped(Effect.forever(Effect.flatMap(PubSub.take(subscription), tell)))
   }
-  return Events.of({ stream: Stream.fromPubSub(committed) })
+  return Events.of({ stream: Stream.fromPubSub(committed), subscribe: PubSub.subscribe(committed) })
 })
 
 export const layer: Layer.Layer<Events, never, Hooks | Registry> = Layer.effect(Events, make)

@@ -4,11 +4,12 @@
  *
  * The one module of the core that runs effects.
  */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Exit from "effect/Exit"
+import * as PubSub from "effect/PubSub"
 import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import type { CancelBatch, CreateBatch, RetrieveBatch } from "./BatchOperation.ts"
 import * as Bytes from "./Bytes.ts"
 import { type CallError, invalid } from "./CallError.ts"
@@ -149,7 +150,7 @@ export interface Facade {
       caller?: Caller
     ) => Promise<{ readonly batches: ReadonlyArray<JsonObject>; readonly hasMore: boolean }>
   }
-  /** What becomes of files and jobs, from now on. */
+  /** What becomes of files and jobs, from now on and until the end. */
   readonly events: () => AsyncIterable<Event>
   /** Ends what runs, and frees everything. */
   readonly close: () => Promise<void>
@@ -277,6 +278,26 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
   const runPromise = <A>(effect: Effect.Effect<A, CallError, Services>): Promise<A> =>
     runtime.runPromise(effect as Effect.Effect<A, CallError, R>)
 
+  const closed = Deferred.makeUnsafe<void>()
+  let isClosed = false
+
+  const events: Facade["events"] = () => {
+    const scope = Scope.makeUnsafe()
+    const subscribe = Effect.flatMap(Events, (service) => Scope.provide(service.subscribe, scope))
+    const subscription = runtime.runSync(subscribe as Effect.Effect<PubSub.Subscription<Event>, never, R>)
+    const next = Effect.raceFirst(
+      Effect.map(PubSub.take(subscription), (event) => [event]),
+      Effect.map(Deferred.await(closed), () => [])
+    )
+    return (async function* () {
+      try {
+        while (!isClosed) yield* await runPromise(next)
+      } finally {
+        if (!isClosed) await runPromise(Scope.close(scope, Exit.void))
+      }
+    })()
+  }
+
   /** Runs with a scope that lasts until its end is called. */
   const open = async <A>(effect: Effect.Effect<A, CallError, Services | Scope.Scope>) => {
     const scope = Scope.makeUnsafe()
@@ -374,10 +395,11 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
         return { batches: objects, hasMore }
       }
     },
-    events: () =>
-      Stream.toAsyncIterable(
-        Stream.unwrap(Effect.promise(() => runPromise(Effect.map(Events, ({ stream }) => stream))))
-      ),
-    close: () => runtime.dispose()
+    events,
+    close: () => {
+      isClosed = true
+      Deferred.doneUnsafe(closed, Effect.void)
+      return runtime.dispose()
+    }
   }
 }

@@ -132,6 +132,21 @@ describe("a program without a server", () => {
     assert.strictEqual(tagOf(await foreign), "NotFound")
   })
 
+  it("ends what follows its events when it is closed", async () => {
+    const another = await Open.openProgram(Installation.make(emulator, WatchedStorage.make()))
+    const events = another.events()[Symbol.asyncIterator]()
+    const first = events.next()
+    await another.files.create({ content: "x", filename: "x.txt" })
+    assert.strictEqual((await first).value.type, "file.created")
+    const told: Array<string> = []
+    const rest = (async () => {
+      for (let next = await events.next(); next.done !== true; next = await events.next()) told.push(next.value.type)
+    })()
+    await another.close()
+    await rest
+    assert.notInclude(told, "file.created")
+  })
+
   it("runs batches, and hears of it", async () => {
     const line = {
       custom_id: "one",

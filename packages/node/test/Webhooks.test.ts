@@ -5,6 +5,9 @@ import * as WatchedStorage from "@omnifile/testkit/host/WatchedStorage"
 import * as HostSuite from "@omnifile/testkit/HostSuite"
 import * as Redacted from "effect/Redacted"
 import type { IncomingMessage } from "node:http"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { text } from "node:stream/consumers"
 import OpenAI from "openai"
 import * as Open from "../src/Open.ts"
@@ -69,5 +72,37 @@ describe("webhooks", () => {
     await omnifile.close()
     await emulator.close()
     await receiver.stop()
+  })
+
+  it("hear after a restart of what was recorded and not delivered before", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "omnifile-webhooks-"))
+    const receiver = await listen()
+    const emulator = await Installation.startEmulator()
+    /** A process that looks for undelivered events when it starts, and then not for a long time. */
+    const start = () => {
+      const { configuration } = Installation.make(emulator, WatchedStorage.make(), {
+        maintenanceInterval: 3_600_000,
+        events: { outbox: true, webhooks: [{ url: receiver.url, secret: Redacted.make(secret), events: [] }] }
+      })
+      const registry = { _tag: "Sqlite", filename: join(directory, "omnifile.db") } as const
+      return Open.openProgram({
+        configuration: { ...configuration, storage: { ...configuration.storage, registry } }
+      })
+    }
+    const before = await start()
+    const { id } = await before.files.create({ content: "told", filename: "told.txt", models: ["model-alpha"] })
+    await before.close()
+    const after = await start()
+    const types: Array<string> = []
+    for (let index = 0; index < 3; index++) {
+      const { data, type } = JSON.parse((await receiver.next()).body)
+      assert.strictEqual(data.id, id)
+      types.push(type)
+    }
+    assert.deepStrictEqual(types.sort(), ["file.created", "file.ready", "replica.ready"])
+    await after.close()
+    await emulator.close()
+    await receiver.stop()
+    await rm(directory, { recursive: true })
   })
 })
