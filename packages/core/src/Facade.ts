@@ -291,7 +291,10 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
     )
     return (async function* () {
       try {
-        while (!isClosed) yield* await runPromise(next)
+        for (;;) {
+          if (isClosed) return
+          yield* await runPromise(next)
+        }
       } finally {
         if (!isClosed) await runPromise(Scope.close(scope, Exit.void))
       }
