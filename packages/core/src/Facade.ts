@@ -10,16 +10,33 @@ import type * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Exit from "effect/Exit"
 import * as PubSub from "effect/PubSub"
 import * as Scope from "effect/Scope"
-import type { CancelBatch, CreateBatch, RetrieveBatch } from "./BatchOperation.ts"
+import type * as BatchOperation from "./BatchOperation.ts"
 import * as Bytes from "./Bytes.ts"
-import { type CallError, invalid } from "./CallError.ts"
+import type { CallError } from "./CallError.ts"
 import type { Event } from "./Event.ts"
 import { Events } from "./Events.ts"
+import type * as FineTuningOperation from "./FineTuningOperation.ts"
 import type { Answers } from "./Hooks.ts"
 import type { TransportResponse } from "./HttpTransport.ts"
 import { Intake } from "./Intake.ts"
+import {
+  type Body,
+  contentOf,
+  createBatch,
+  createFineTuningJob,
+  type FileInfo,
+  type FileQuery,
+  held,
+  infoOf,
+  inMemory,
+  nameOf,
+  type NewBatch,
+  type NewFile,
+  type NewFineTuningJob,
+  type PageQuery,
+  responseOf
+} from "./FacadeValues.ts"
 import type { JsonObject } from "./Json.ts"
-import type { InputPurpose, ManagedFile, Purpose, ReplicaState } from "./ManagedFile.ts"
 import type { Send } from "./ModelCalls.ts"
 import type { Operation } from "./Operation.ts"
 import { Pipeline } from "./Pipeline.ts"
@@ -29,73 +46,23 @@ import * as Wrap from "./Wrap.ts"
 import type { OperationName } from "./WrappedOperation.ts"
 import * as WrappedOperation from "./WrappedOperation.ts"
 
-/** A file to upload. */
-export interface NewFile {
-  readonly content: string | Uint8Array | AsyncIterable<Uint8Array>
-  /** Without a path. */
-  readonly filename: string
-  /** Default: `user_data`. */
-  readonly purpose?: InputPurpose | undefined
-  /** What the content is, such as `application/pdf`. */
-  readonly contentType?: string | undefined
-  /** The model names that it is for; none means every model that the caller may use. */
-  readonly models?: ReadonlyArray<string> | undefined
-  /** Seconds. */
-  readonly expiresAfter?: number | undefined
-  /** The same key and the same file again answer the first one. */
-  readonly idempotencyKey?: string | undefined
-}
-
-/** A file under its unified ID. Times in milliseconds since 1970. */
-export interface FileInfo {
-  readonly id: string
-  readonly filename: string
-  readonly bytes: number
-  readonly contentType: string
-  /** Hex. */
-  readonly sha256: string
-  readonly purpose: Purpose
-  readonly createdAt: number
-  readonly expiresAt: number | null
-  readonly copies: ReadonlyArray<{ readonly account: string; readonly state: ReplicaState }>
-}
-
-export interface FileQuery {
-  readonly purpose?: Purpose | undefined
-  /** By creation. Default: `desc`. */
-  readonly order?: "asc" | "desc" | undefined
-  /** Default: 100. */
-  readonly limit?: number | undefined
-  /** The ID after which the page begins. */
-  readonly after?: string | undefined
-}
-
-export interface PageQuery {
-  /** Default: 20. */
-  readonly limit?: number | undefined
-  /** The ID after which the page begins. */
-  readonly after?: string | undefined
-}
-
-/** A batch to create. */
-export interface NewBatch {
-  /** The unified ID of the file with the requests. */
-  readonly inputFile: string
-  /** What the requests are for, such as `/v1/chat/completions`. */
-  readonly endpoint: string
-  /** The model, if the lines do not say it. */
-  readonly model?: string | undefined
-  readonly metadata?: Readonly<Record<string, string>> | undefined
-  /** Seconds that the files are kept which the batch makes. */
-  readonly outputExpiresAfter?: number | undefined
-  readonly idempotencyKey?: string | undefined
-}
-
-/** The body of a call, as text or as an object. */
-export type Body = string | Uint8Array | object
-
-/** Of which API a body is. Default: chat completions. */
+export type * from "./FacadeValues.ts"
 export type { OperationName } from "./WrappedOperation.ts"
+
+/** A page of jobs, newest first. */
+export interface JobPage {
+  readonly jobs: ReadonlyArray<JsonObject>
+  readonly hasMore: boolean
+}
+
+/** Jobs of one kind, in OpenAI's own terms, under unified IDs. */
+export interface JobCalls<in New> {
+  readonly create: (job: New, caller?: Caller) => Promise<JsonObject>
+  /** As the provider says that it is now. */
+  readonly retrieve: (id: string, caller?: Caller) => Promise<JsonObject>
+  readonly cancel: (id: string, caller?: Caller) => Promise<JsonObject>
+  readonly list: (query?: PageQuery, caller?: Caller) => Promise<JobPage>
+}
 
 /** Whatever is called without saying who calls may do everything. */
 export interface Facade {
@@ -116,15 +83,15 @@ export interface Facade {
    * Makes a body ready for a deployment: checks the files in it, makes missing copies, and puts the deployment's own
    * model name and file IDs in. For a call of one's own that may fail over, see `call`.
    */
-  readonly resolve: <Body_ = unknown>(
+  readonly resolve: <Params = unknown>(
     body: Body,
     caller?: Caller,
     operation?: OperationName
-  ) => Promise<Omit<Wrap.Attempt<Body_>, "signal">>
+  ) => Promise<Omit<Wrap.Attempt<Params>, "signal">>
   /** Has `handler` call the provider, with the next deployment when it fails, and answers what it has answered. */
-  readonly call: <Body_ = unknown>(
+  readonly call: <Params = unknown>(
     body: Body,
-    handler: Wrap.Handler<Body_>,
+    handler: Wrap.Handler<Params>,
     caller?: Caller,
     operation?: OperationName
   ) => Promise<Response>
@@ -138,54 +105,15 @@ export interface Facade {
     /** The same for Anthropic's Messages. */
     readonly create: (body: Body, caller?: Caller) => Promise<Response>
   }
-  /** Batches in OpenAI's own terms, under unified IDs. */
-  readonly batches: {
-    readonly create: (batch: NewBatch, caller?: Caller) => Promise<JsonObject>
-    /** As the provider says that it is now. */
-    readonly retrieve: (id: string, caller?: Caller) => Promise<JsonObject>
-    readonly cancel: (id: string, caller?: Caller) => Promise<JsonObject>
-    /** Newest first. */
-    readonly list: (
-      query?: PageQuery,
-      caller?: Caller
-    ) => Promise<{ readonly batches: ReadonlyArray<JsonObject>; readonly hasMore: boolean }>
-  }
+  readonly batches: JobCalls<NewBatch>
+  readonly fineTuning: JobCalls<NewFineTuningJob>
   /** What becomes of files and jobs, from now on and until the end. */
   readonly events: () => AsyncIterable<Event>
   /** Ends what runs, and frees everything. */
   readonly close: () => Promise<void>
 }
 
-const encoder = new TextEncoder()
-
-const inMemory = (body: Body): Bytes.InMemory => {
-  if (body instanceof Uint8Array) return Bytes.fromArray(body)
-  return Bytes.fromArray(encoder.encode(typeof body === "string" ? body : JSON.stringify(body)))
-}
-
-const contentOf = (content: NewFile["content"]): Bytes.Bytes =>
-  typeof content === "string" || content instanceof Uint8Array ? inMemory(content) : content
-
-const infoOf = (file: ManagedFile): FileInfo => ({
-  id: file.id ?? "",
-  filename: file.filename,
-  bytes: file.bytes,
-  contentType: file.contentType,
-  sha256: file.sha256,
-  purpose: file.purpose,
-  createdAt: file.createdAt,
-  expiresAt: file.expiresAt,
-  copies: file.replicas.map(({ account, state }) => ({ account, state }))
-})
-
 const principalOf = (caller: Caller | undefined): Principal => (caller === undefined ? admin : ofCaller(caller))
-
-/** A name that is a path or could end a header is nobody's file name. */
-const nameOf = (filename: string): Effect.Effect<string, CallError> =>
-  // oxlint-disable-next-line no-control-regex -- control characters are what is refused
-  filename === "" || /[/\\\u0000-\u001f\u007f]/.test(filename)
-    ? Effect.fail(invalid("The name of the file cannot be used.", "filename"))
-    : Effect.succeed(filename.toWellFormed())
 
 const emptyAnswer: TransportResponse = {
   status: 204,
@@ -220,56 +148,15 @@ const create = (file: NewFile, principal: Principal) =>
     })
   )
 
-/** What a content or an answer needs while it is read ends with the reading. */
-const held = async function* (bytes: Bytes.Bytes, end: () => Promise<void>): AsyncGenerator<Uint8Array, void, void> {
-  try {
-    yield* bytes
-  } finally {
-    await end()
-  }
-}
+const pageOf = ({ after, limit = 20 }: PageQuery = {}) => ({ after: after ?? null, limit })
 
-const responseOf = (answer: TransportResponse, end: () => Promise<void>): Response => {
-  const headers = new Headers()
-  for (const name of ["content-type", "content-encoding"]) {
-    const value = answer.headers[name]
-    if (typeof value === "string") headers.set(name, value)
-  }
-  const chunks = held(answer.body, end)
-  const stream = new ReadableStream<Uint8Array>({
-    pull: async (controller) => {
-      const next = await chunks.next()
-      if (next.done === true) controller.close()
-      else controller.enqueue(next.value)
-    },
-    cancel: async () => {
-      answer.cancel()
-      await end()
-    }
-  })
-  return new Response(stream, { status: answer.status, headers })
-}
-
-const createBatch = (batch: NewBatch): CreateBatch => {
-  const { endpoint, idempotencyKey = null, inputFile, metadata, model = null, outputExpiresAfter } = batch
-  const expiry =
-    outputExpiresAfter === undefined
-      ? {}
-      : { output_expires_after: { anchor: "created_at", seconds: outputExpiresAfter } }
-  return {
-    _tag: "CreateBatch",
-    body: {
-      input_file_id: inputFile,
-      endpoint,
-      completion_window: "24h",
-      ...(metadata === undefined ? {} : { metadata }),
-      ...expiry
-    },
-    inputFile: { id: inputFile, param: "inputFile" },
-    model,
-    idempotencyKey
-  }
-}
+type JobOperation =
+  | BatchOperation.CreateBatch
+  | BatchOperation.RetrieveBatch
+  | BatchOperation.CancelBatch
+  | FineTuningOperation.CreateFineTuningJob
+  | FineTuningOperation.RetrieveFineTuningJob
+  | FineTuningOperation.CancelFineTuningJob
 
 type Services = Events | Intake | Pipeline
 
@@ -334,8 +221,16 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
     return responseOf(value, end)
   }
 
-  const object = async (operation: CreateBatch | RetrieveBatch | CancelBatch, caller: Caller | undefined) =>
+  const object = async (operation: JobOperation, caller: Caller | undefined): Promise<JsonObject> =>
     (await runPromise(Effect.scoped(run(operation, principalOf(caller))))).object
+
+  const jobs = async (
+    operation: BatchOperation.ListBatches | FineTuningOperation.ListFineTuningJobs,
+    caller: Caller | undefined
+  ): Promise<JobPage> => {
+    const { hasMore, objects } = await runPromise(Effect.scoped(run(operation, principalOf(caller))))
+    return { jobs: objects, hasMore }
+  }
 
   const stream = async function* (id: string, caller?: Caller): AsyncGenerator<Uint8Array, void, void> {
     const { end, value } = await openContent(id, caller)
@@ -360,14 +255,14 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
         await runPromise(Effect.scoped(run({ _tag: "DeleteFile", id }, principalOf(caller))))
       }
     },
-    resolve: async <Body_>(body: Body, caller?: Caller, operation: OperationName = "chat") => {
-      let resolved: Wrap.Attempt<Body_> | undefined
+    resolve: async <Params>(body: Body, caller?: Caller, operation: OperationName = "chat") => {
+      let resolved: Wrap.Attempt<Params> | undefined
       const { end } = await openCall(
         operation,
         body,
         caller,
         () => (target, call, deployment) =>
-          Effect.map(Wrap.attemptOf<Body_>(target, call, deployment, new AbortController().signal), (attempt) => {
+          Effect.map(Wrap.attemptOf<Params>(target, call, deployment, new AbortController().signal), (attempt) => {
             resolved = attempt
             return emptyAnswer
           })
@@ -392,11 +287,13 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
       create: (batch, caller) => object(createBatch(batch), caller),
       retrieve: (id, caller) => object({ _tag: "RetrieveBatch", id }, caller),
       cancel: (id, caller) => object({ _tag: "CancelBatch", id }, caller),
-      list: async ({ after = null, limit = 20 } = {}, caller) => {
-        const operation = { _tag: "ListBatches", after, limit } as const
-        const { hasMore, objects } = await runPromise(Effect.scoped(run(operation, principalOf(caller))))
-        return { batches: objects, hasMore }
-      }
+      list: (query, caller) => jobs({ _tag: "ListBatches", ...pageOf(query) }, caller)
+    },
+    fineTuning: {
+      create: (job, caller) => object(createFineTuningJob(job), caller),
+      retrieve: (id, caller) => object({ _tag: "RetrieveFineTuningJob", id }, caller),
+      cancel: (id, caller) => object({ _tag: "CancelFineTuningJob", id }, caller),
+      list: (query, caller) => jobs({ _tag: "ListFineTuningJobs", metadata: null, ...pageOf(query) }, caller)
     },
     events,
     close: () => {

@@ -172,7 +172,7 @@ describe("a program without a server", () => {
     assert.include(new TextDecoder().decode(output), '"custom_id":"one"')
     const listed = await omnifile.batches.list({ limit: 1 }, alice)
     assert.deepStrictEqual(
-      listed.batches.map((each) => each["id"]),
+      listed.jobs.map((each) => each["id"]),
       [id]
     )
     assert.strictEqual(tagOf(await failure(omnifile.batches.cancel(id, bob))), "NotFound")
@@ -184,5 +184,32 @@ describe("a program without a server", () => {
     await events.return?.()
     assert.strictEqual(types[0], "file.created")
     assert.includeMembers(types, ["batch.created", "batch.completed"])
+  })
+
+  it("runs fine-tuning jobs", async () => {
+    const line = {
+      messages: [
+        { role: "user", content: "hi" },
+        { role: "assistant", content: "hello" }
+      ]
+    }
+    const content = Array.from({ length: 10 }, () => JSON.stringify(line)).join("\n")
+    const { id: trainingFile } = await omnifile.files.create(
+      { content, filename: "t.jsonl", purpose: "fine-tune" },
+      alice
+    )
+    const job = { model: Installation.modelOf("alpha"), trainingFile, options: { seed: 7 } }
+    const created = await omnifile.fineTuning.create(job, alice)
+    assert.deepInclude(created, { training_file: trainingFile, model: job.model, seed: 7 })
+    const id = String(created["id"])
+    assert.strictEqual((await omnifile.fineTuning.retrieve(id, alice))["id"], id)
+    assert.strictEqual(tagOf(await failure(omnifile.fineTuning.retrieve(id, bob))), "NotFound")
+    assert.strictEqual(tagOf(await failure(omnifile.fineTuning.create(job, bob))), "NotFound")
+    assert.strictEqual((await omnifile.fineTuning.cancel(id, alice))["status"], "cancelled")
+    assert.deepStrictEqual(
+      (await omnifile.fineTuning.list({}, alice)).jobs.map((each) => each["id"]),
+      [id]
+    )
+    assert.deepStrictEqual((await omnifile.fineTuning.list({}, bob)).jobs, [])
   })
 })

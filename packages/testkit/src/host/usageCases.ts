@@ -13,6 +13,9 @@ interface Usage {
   readonly output_tokens: number
 }
 
+/** At once. */
+const calls = 24
+
 const none = { calls: 0, input_tokens: 0, output_tokens: 0 }
 
 const usageOf = async ({ call }: RunningHost, model: string): Promise<Omit<Usage, "model" | "account">> => {
@@ -28,19 +31,22 @@ export const register = (host: () => RunningHost): void => {
     const model = modelOf("alpha")
     const before = await usageOf(host(), model)
     const request = { model, messages: [{ role: "user" as const, content: "count this" }] }
+    const streaming = { ...request, stream: true, stream_options: { include_usage: true } } as const
     const reported: Array<OpenAI.CompletionUsage> = []
-    for (let index = 0; index < 3; index++) {
+    const plainly = async (): Promise<void> => {
       const { usage } = await openai.chat.completions.create(request)
       if (usage !== undefined) reported.push(usage)
     }
-    const options = { ...request, stream: true, stream_options: { include_usage: true } } as const
-    for await (const { usage } of await openai.chat.completions.create(options)) if (usage) reported.push(usage)
-    assert.lengthOf(reported, 4)
+    const streamed = async (): Promise<void> => {
+      for await (const { usage } of await openai.chat.completions.create(streaming)) if (usage) reported.push(usage)
+    }
+    await Promise.all(Array.from({ length: calls }, (_, index) => (index % 2 === 0 ? plainly() : streamed())))
+    assert.lengthOf(reported, calls)
     // A client may have its whole answer before the provider's connection says that there is no more.
     let after = await usageOf(host(), model)
-    while (after.calls - before.calls < 4) after = await usageOf(host(), model)
+    while (after.calls - before.calls < calls) after = await usageOf(host(), model)
     const sum = (of: (usage: OpenAI.CompletionUsage) => number) => reported.reduce((all, one) => all + of(one), 0)
-    assert.strictEqual(after.calls - before.calls, 4)
+    assert.strictEqual(after.calls - before.calls, calls)
     assert.strictEqual(
       after.input_tokens - before.input_tokens,
       sum(({ prompt_tokens }) => prompt_tokens)
