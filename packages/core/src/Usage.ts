@@ -91,6 +91,11 @@ const usageOf = (bytes: Uint8Array): JsonObject | null | undefined => {
 /** The tokens that a whole JSON answer reports, or a line of a batch's output. Null if it reports none. */
 export const ofJson = (bytes: Uint8Array): Tokens | null => read(usageOf(bytes))
 
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const OPEN = 0x7b
+const CLOSE = 0x7d
+
 /** Longer than any `usage` object. In characters. */
 const longestUsage = 4096
 
@@ -100,15 +105,31 @@ const endOfObject = (text: string, start: number): number => {
   let inString = false
   const limit = Math.min(text.length, start + longestUsage)
   for (let at = start; at < limit; at++) {
-    const character = text[at]
+    const code = text.charCodeAt(at)
     if (inString) {
-      if (character === "\\") at++
-      else if (character === '"') inString = false
-    } else if (character === '"') inString = true
-    else if (character === "{") depth++
-    else if (character === "}" && --depth === 0) return at + 1
+      if (code === BACKSLASH) at++
+      else if (code === QUOTE) inString = false
+    } else if (code === QUOTE) inString = true
+    else if (code === OPEN) depth++
+    else if (code === CLOSE && --depth === 0) return at + 1
   }
   return -1
+}
+
+/** How much of an answer's end is looked at for its usage before all of it is; in bytes. */
+const endLength = 1024
+
+const key = '"usage":'
+
+/**
+ * The same for a chat's answer, in which nothing stands by itself that a client has written: so its last `usage` is its
+ * own, wherever it is, and most have it at their end.
+ */
+export const ofChat = (bytes: Uint8Array): Tokens | null => {
+  const end = utf8.decode(bytes.subarray(Math.max(0, bytes.length - endLength)))
+  const start = end.lastIndexOf(key) + key.length
+  const stop = end[start] === "{" ? endOfObject(end, start) : -1
+  return (stop < 0 ? null : read(parseObject(end.slice(start, stop)))) ?? ofJson(bytes)
 }
 
 const usageKey = /"usage"\s*:\s*(?=\{)/g

@@ -118,7 +118,8 @@ export const make: Effect.Effect<Hook, never, UsageLedger> = Effect.gen(function
     // Nothing was asked: see `Facade.resolve`.
     if (complete.length === 0) return answer
     if (isEncoded(response)) report(null)
-    else report(isEvents(response) ? Usage.ofParts(decoder.decode(complete)) : Usage.ofJson(complete))
+    else if (isEvents(response)) report(Usage.ofParts(decoder.decode(complete)))
+    else report(answer._tag === "ChatCompletion" ? Usage.ofChat(complete) : Usage.ofJson(complete))
     return answer
   }
 

@@ -42,6 +42,9 @@ describe("usage is read from", () => {
   ])("%s", (_, usage, expected) => {
     assert.deepStrictEqual(Usage.read(usage), expected)
     assert.deepStrictEqual(Usage.ofJson(bytes({ id: "a", usage })), expected)
+    assert.deepStrictEqual(Usage.ofChat(bytes({ id: "a", usage })), expected)
+    assert.deepStrictEqual(Usage.ofChat(bytes({ usage, choices: ["x".repeat(3_000)] })), expected)
+    assert.deepStrictEqual(Usage.ofChat(bytes({ usage: { ...usage, x: "}{" }, end: "\u0001" })), expected)
   })
 
   it.each([[null], [undefined], ["12"], [[1]], [{}], [{ prompt_tokens: "12" }], [{ input_tokens: -1 }]])(
@@ -49,6 +52,7 @@ describe("usage is read from", () => {
     (usage) => {
       assert.isNull(Usage.read(usage))
       assert.isNull(Usage.ofJson(bytes({ usage: usage ?? null })))
+      assert.isNull(Usage.ofChat(bytes({ usage: usage ?? null })))
     }
   )
 
@@ -88,6 +92,7 @@ describe("usage of a stream", () => {
         const spoken = `${text}"usage":{"prompt_tokens":1,"completion_tokens":1}${text}`
         const said = event({ choices: [{ delta: { content: spoken } }], usage: null })
         assert.isNull(Usage.ofParts(said))
+        assert.isNull(Usage.ofChat(bytes({ choices: [{ message: { content: spoken } }] })))
         const counted = event({ usage: { prompt_tokens: 4, completion_tokens: output } })
         assert.deepStrictEqual(Usage.ofParts(said + counted), tokens(4, 0, output))
       })
