@@ -94,9 +94,15 @@ const isEvents = (response: TransportResponse): boolean =>
 
 type ServedAnswer = Extract<Answer, Served>
 
-/** The answer of a call that a deployment has served. Counting tokens uses none. */
+/** The answer of a call that a deployment has served now. Counting tokens uses none. */
 const servedBy = (call: Call, answer: Answer): ServedAnswer | null =>
-  isModelCall(call) && answer._tag !== "CountTokens" && "response" in answer && "deployment" in answer ? answer : null
+  isModelCall(call) &&
+  answer._tag !== "CountTokens" &&
+  "response" in answer &&
+  "deployment" in answer &&
+  answer.replayed !== true
+    ? answer
+    : null
 
 export const make: Effect.Effect<Hook, never, UsageLedger> = Effect.gen(function* () {
   const ledger = yield* UsageLedger

@@ -195,11 +195,11 @@ describe("the tap on answers", () => {
     ...more
   })
 
-  const tapped = (response: HttpTransport.TransportResponse) =>
+  const tapped = (response: HttpTransport.TransportResponse, more: object = {}) =>
     Effect.scoped(
       Effect.gen(function* () {
         counted.length = 0
-        const answer: Answer = { _tag: "ChatCompletion", deployment, response }
+        const answer: Answer = { _tag: "ChatCompletion", deployment, response, ...more }
         const postCall = (yield* hook).postCall!
         const passed = yield* postCall(call, answer)
         return (passed as Extract<Answer, { readonly _tag: "ChatCompletion" }>).response
@@ -269,6 +269,8 @@ describe("the tap on answers", () => {
       yield* tapped(respond(Bytes.fromArray(complete), { headers: {}, complete }))
       assert.deepStrictEqual(counted, [4])
       yield* tapped(respond(Bytes.fromArray(), { complete: new Uint8Array(0) }))
+      assert.deepStrictEqual(counted, [])
+      yield* tapped(respond(Bytes.fromArray(complete), { headers: {}, complete }), { replayed: true })
       assert.deepStrictEqual(counted, [])
     })
   )
