@@ -27,8 +27,15 @@ export interface Rewriting {
 /** The most bytes of one line. */
 export const longestLine = 16 * 1024 * 1024
 
-/** What every variant of a batch's input is called, before what tells it from others. */
-export const prefix = "batch:"
+/** The variant of a batch's input for a deployment's own name for the model, and, if there are any, its file IDs. */
+const nameOf = (model: string, files: string | null): string =>
+  `batch:${encodeURIComponent(model)}${files === null ? "" : `:${files}`}`
+
+/** Whether a variant may be what a deployment with this name for the model needs. */
+export const isFor = (variant: string, model: string): boolean => {
+  const name = nameOf(model, null)
+  return variant === name || variant.startsWith(`${name}:`)
+}
 
 const encoder = new TextEncoder()
 const jsonLength = (value: string): number => encoder.encode(JSON.stringify(value)).byteLength
@@ -74,7 +81,7 @@ export async function* rewrite(content: Bytes.Bytes, rewriting: Rewriting): Asyn
 
 /** The copy that a deployment needs: a variant, or the original where the two are the same. */
 export const source = (
-  file: ManagedFile,
+  file: Pick<ManagedFile, "bytes">,
   summary: BatchSummary,
   rewriting: Rewriting,
   sha256: Sha256["Service"],
@@ -90,7 +97,7 @@ export const source = (
     ...named.map((mention) => growth(mention, files.get(mention.value) ?? ""))
   ]
   return {
-    variant: named.length === 0 ? prefix + model : `${prefix}${model}:${hexOfText(sha256, JSON.stringify(pairs))}`,
+    variant: nameOf(model, named.length === 0 ? null : hexOfText(sha256, JSON.stringify(pairs))),
     length: grown.reduce((total, bytes) => total + bytes, file.bytes),
     open: Effect.map(open, (content) => rewrite(content, rewriting))
   }

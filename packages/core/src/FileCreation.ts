@@ -16,6 +16,8 @@ import { AccountFailure, type CallError, invalid, ProvidersFailed } from "./Call
 import { Catalog } from "./Catalog.ts"
 import * as ContentType from "./ContentType.ts"
 import { CopyUpload } from "./CopyUpload.ts"
+import * as CreationCopies from "./CreationCopies.ts"
+import type { CreationPlan, PlannedCopy } from "./CreationCopies.ts"
 import { type Holder, Idempotency } from "./Idempotency.ts"
 import { Instance } from "./Instance.ts"
 import { isVisible, type ManagedFile, type Replica, update } from "./ManagedFile.ts"
@@ -24,6 +26,7 @@ import type { Principal } from "./Principal.ts"
 import { Registry } from "./Registry.ts"
 import { backoff, Removal } from "./Removal.ts"
 import { Settings } from "./Settings.ts"
+import type { Sha256 } from "./Sha256.ts"
 import { StorageError, Unavailable } from "./StorageError.ts"
 import * as TargetModels from "./TargetModels.ts"
 import { UnifiedIds } from "./UnifiedId.ts"
@@ -52,6 +55,7 @@ const givenUp = new StorageError({
 const make = Effect.gen(function* () {
   const blobs = yield* BlobStore
   const catalog = yield* Catalog
+  const creationCopies = yield* CreationCopies.make
   const idempotency = yield* Idempotency
   const ids = yield* UnifiedIds
   const instance = yield* Instance
@@ -60,14 +64,8 @@ const make = Effect.gen(function* () {
   const settings = yield* Settings
   const upload = yield* CopyUpload
 
-  /** Without targets copies are made on demand, from our own; if we keep none, they are made now. */
-  const accountsFor = (principal: Principal, models: ReadonlyArray<string>): ReadonlyArray<string> => {
-    const targets = models.length > 0 || settings.keepContent ? models : catalog.modelsOf(principal)
-    return [...new Set(targets.flatMap((model) => catalog.accountsOf(model)))]
-  }
-
   /** The row with all that is known now, and the intent to make each copy. */
-  const begun = (row: ManagedFile, operation: CreateFile, accounts: ReadonlyArray<string>, now: number) =>
+  const begun = (row: ManagedFile, operation: CreateFile, { copies, lines }: CreationPlan, now: number) =>
     update(row, {
       state: "creating",
       filename: operation.filename,
@@ -78,7 +76,8 @@ const make = Effect.gen(function* () {
       purpose: operation.purpose,
       expiresAt: expiryOf(operation, now),
       models: [...operation.models],
-      replicas: accounts.map((account) => upload.intent(account, now)),
+      replicas: copies.map(({ account, source }) => upload.intent(account, now, source)),
+      lines,
       instance: instance.id,
       dueAt: now + settings.instanceTtl
     })
@@ -110,13 +109,9 @@ const make = Effect.gen(function* () {
     })
 
   /** Takes the row from `receiving` to `creating`; or answers the file that an equal request has made. */
-  const begin = Effect.fnUntraced(function* (
-    principal: Principal,
-    operation: CreateFile,
-    accounts: ReadonlyArray<string>
-  ) {
+  const begin = Effect.fnUntraced(function* (principal: Principal, operation: CreateFile, plan: CreationPlan) {
     const now = yield* Clock.currentTimeMillis
-    const change = (row: ManagedFile) => (row.state === "receiving" ? begun(row, operation, accounts, now) : undefined)
+    const change = (row: ManagedFile) => (row.state === "receiving" ? begun(row, operation, plan, now) : undefined)
     if (operation.idempotencyKey !== null) {
       const made = yield* claimKey(principal, operation, operation.idempotencyKey, change)
       if (made !== null) return made
@@ -125,10 +120,12 @@ const make = Effect.gen(function* () {
     return row?.state === "creating" ? row : yield* givenUp
   })
 
-  const copyTo = Effect.fnUntraced(function* (row: ManagedFile, accounts: ReadonlyArray<string>) {
-    const outcomes = yield* Effect.forEach(accounts, (account) => Effect.result(upload.run(row, account)), {
-      concurrency: "unbounded"
-    })
+  const copyTo = Effect.fnUntraced(function* (row: ManagedFile, planned: ReadonlyArray<PlannedCopy>) {
+    const outcomes = yield* Effect.forEach(
+      planned,
+      ({ account, source }) => Effect.result(upload.run(row, account, source)),
+      { concurrency: "unbounded" }
+    )
     const copies = outcomes.filter(Result.isSuccess).map(({ success }) => success)
     const errors = outcomes.filter(Result.isFailure).map(({ failure }) => failure)
     const broken = errors.find((error) => error instanceof StorageError)
@@ -192,11 +189,11 @@ const make = Effect.gen(function* () {
     create: Effect.fn("FileCreation.create")(function* (principal, operation) {
       yield* TargetModels.check(catalog, principal, operation.models)
       const { key } = operation.content
-      const accounts = accountsFor(principal, operation.models)
       return yield* Effect.gen(function* () {
-        const row = yield* begin(principal, operation, accounts)
+        const plan = yield* creationCopies.plan(principal, operation)
+        const row = yield* begin(principal, operation, plan)
         if (row.key !== key) return row
-        const { complete, copies } = yield* copyTo(row, accounts)
+        const { complete, copies } = yield* copyTo(row, plan.copies)
         return yield* publish(row, operation, copies, complete)
       }).pipe(
         Effect.onExit((exit) =>
@@ -211,5 +208,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   FileCreation,
   never,
-  BlobStore | Catalog | CopyUpload | Idempotency | Instance | Registry | Removal | UnifiedIds
+  BlobStore | Catalog | CopyUpload | Idempotency | Instance | Registry | Removal | Sha256 | UnifiedIds
 > = Layer.effect(FileCreation, make)

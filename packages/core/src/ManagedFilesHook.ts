@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type { Deployment } from "./Account.ts"
+import * as BatchVariant from "./BatchVariant.ts"
 import { type AccountFailure, type CallError, invalid } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
 import { FileLookup } from "./FileLookup.ts"
@@ -31,9 +32,6 @@ interface Attempt {
   /** Rows that are newer than those of the call's start. */
   readonly rows: ReadonlyMap<string, ManagedFile>
 }
-
-/** What the variants of a batch's input are called, before what tells them apart. */
-const batchVariants = "batch:"
 
 interface NamedFile {
   readonly id: string
@@ -90,10 +88,15 @@ export const make = Effect.gen(function* () {
     return isRoutedCall(call) && named.length > 0 ? resolve(call, named) : Effect.succeed(call)
   }
 
-  const holds = ({ operation }: RoutedCall, file: ManagedFile, { account }: Deployment, now: number): boolean => {
+  const holds = (
+    { operation }: RoutedCall,
+    file: ManagedFile,
+    { account, model }: Deployment,
+    now: number
+  ): boolean => {
     if (operation._tag === "CreateBatch" && file.id === operation.inputFile.id) {
-      const isVariant = (replica: Replica) => replica.account === account && replica.variant.startsWith(batchVariants)
-      return file.replicas.some((replica) => isVariant(replica) && isLive(replica, now))
+      const isThere = (replica: Replica) => replica.account === account && isLive(replica, now)
+      return file.replicas.some((replica) => isThere(replica) && BatchVariant.isFor(replica.variant, model))
     }
     const replica = findReplica(file, account)
     return replica !== undefined && isLive(replica, now)

@@ -141,6 +141,46 @@ describe("Batches", () => {
     })
   )
 
+  it.effect("for target models has its input there at once, as each deployment needs it and in no other form", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const instance = yield* world.start()
+      const text = `${line("both")}\n`
+      const file = yield* instance.upload({ content: text, purpose: "batch", models: ["both", "east-only"] })
+      const sent = world.provider.files().map(({ account, content }) => [account, decode(content)])
+      assert.sameDeepMembers(sent, [
+        ["east", text.replace("both", "east-model")],
+        ["east", text.replace("both", "east-only")],
+        ["west", text.replace("both", "west-model")]
+      ])
+      assert.deepStrictEqual([file.bytes, yield* instance.content(idOf(file))], [text.length, text])
+      assert.deepStrictEqual(problems(world), [])
+      const { id } = yield* create(instance, idOf(file))
+      assert.strictEqual(world.provider.files().length, 3)
+      // As long as the batch reads it, it stays.
+      const error = yield* Effect.flip(instance.remove(idOf(file)))
+      assert(error._tag === "Conflicting")
+      assert.include(error.message, String(id))
+      for (const account of [world.account("east"), world.account("west")]) {
+        for (const batch of account.batches.values()) batch.status = "completed"
+      }
+      assert.strictEqual((yield* retrieve(instance, id))["status"], "completed")
+      yield* instance.remove(idOf(file))
+      yield* quiesce
+      assert.isEmpty(world.provider.files())
+    })
+  )
+
+  it.effect("whose input is none can be uploaded, and says so when it is made", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const instance = yield* world.start()
+      const file = yield* instance.upload({ content: "no lines", purpose: "batch", models: ["both"] })
+      assert.strictEqual(world.provider.files().length, 2)
+      assert.strictEqual((yield* Effect.flip(create(instance, idOf(file))))._tag, "InvalidRequest")
+    })
+  )
+
   it.effect("of an input that names files goes with copies of them", () =>
     Effect.gen(function* () {
       const world = yield* World.make()
