@@ -141,6 +141,9 @@ export const make = Effect.gen(function* () {
     return { ...rest, input_file_id: remoteId }
   }
 
+  /** A copy that was lost at the provider may have been struck off since the call began. */
+  const newest = (file: ManagedFile) => Effect.map(registry.file(file.key), (row) => row ?? file)
+
   /** The input and the files that it names, in the account; and the request that names them. */
   const prepare = (
     operation: CreateBatch,
@@ -151,14 +154,16 @@ export const make = Effect.gen(function* () {
     Effect.fnUntraced(function* ({ account, model }: Deployment) {
       const copies = yield* Effect.forEach(
         named,
-        (read) =>
-          Effect.map(replication.ensure(read.file, account), ({ remoteId }) => ({ read, remoteId: remoteId ?? "" })),
+        Effect.fnUntraced(function* (read) {
+          const { remoteId } = yield* replication.ensure(yield* newest(read.file), account)
+          return { read, remoteId: remoteId ?? "" }
+        }),
         { concurrency }
       )
       const files = new Map(copies.map(({ read, remoteId }) => [read.id, remoteId]))
       const rewriting = { model, files, allowProviderIds: settings.allowProviderIds }
       const source = BatchVariant.source(file, summary, rewriting, sha256, blobs.open(file.key))
-      const input = yield* replication.ensure(file, account, source)
+      const input = yield* replication.ensure(yield* newest(file), account, source)
       const reads = [
         new JobInput({ file: file.key, id: operation.inputFile.id, role: "input", remoteId: input.remoteId }),
         ...copies.map(

@@ -3,11 +3,13 @@
  * provider is told its key. So whatever breaks, the job and the row find each other again, or neither is left.
  */
 import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Access from "./Access.ts"
 import type { Deployment } from "./Account.ts"
 import { AccountFailure, type CallError } from "./CallError.ts"
+import * as CopyCheck from "./CopyCheck.ts"
 import { Failover } from "./Failover.ts"
 import type { Call } from "./Hooks.ts"
 import { type Holder, Idempotency } from "./Idempotency.ts"
@@ -59,6 +61,9 @@ export interface Plan {
   ) => Effect.Effect<Prepared, CallError | AccountFailure, Scope.Scope>
 }
 
+/** The request was refused, and some of the copies that it named are not there any more. */
+class CopiesLost extends Data.TaggedError("CopiesLost")<{ readonly error: ProviderError }> {}
+
 /** How far a create has come. */
 interface Progress {
   readonly key: string
@@ -85,6 +90,7 @@ const encoder = new TextEncoder()
 export const encodeBody = (body: JsonObject): Uint8Array => encoder.encode(JSON.stringify(body))
 
 export const make = Effect.gen(function* () {
+  const copies = yield* CopyCheck.make
   const failover = yield* Failover
   const idempotency = yield* Idempotency
   const ids = yield* UnifiedIds
@@ -172,7 +178,8 @@ export const make = Effect.gen(function* () {
     return row ?? (yield* Effect.fail(new AccountFailure({ account, message: "was not asked", timedOut: false })))
   })
 
-  const attempt = Effect.fnUntraced(function* (
+  /** One request, with copies made ready for it. */
+  const ask = Effect.fnUntraced(function* (
     plan: Plan,
     progress: Progress,
     deployment: Deployment,
@@ -196,7 +203,11 @@ export const make = Effect.gen(function* () {
             progress.maybeThere = error.maybeAccepted
           })
         ),
-        Effect.mapError(JobProtocol.translate(row))
+        Effect.catch((error) =>
+          Effect.flatMap(copies.forgetLost(target, error, row.reads), (lost) =>
+            Effect.fail(lost ? new CopiesLost({ error }) : JobProtocol.translate(row)(error))
+          )
+        )
       )
     return yield* Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(restore(request), (remote) =>
@@ -204,6 +215,13 @@ export const make = Effect.gen(function* () {
       )
     )
   })
+
+  /** A request that is refused because copies were lost at the provider is made once more, with new ones. */
+  const attempt = (plan: Plan, progress: Progress, deployment: Deployment, target: ProviderAccount) =>
+    ask(plan, progress, deployment, target).pipe(
+      Effect.catchTag("CopiesLost", () => ask(plan, progress, deployment, target)),
+      Effect.catchTag("CopiesLost", ({ error }) => Effect.fail(error))
+    )
 
   /** After a failure: a job that may be there all the same is looked for, now and later; else the row goes. */
   const conclude = Effect.fnUntraced(function* ({ key, maybeThere }: Progress) {

@@ -22,7 +22,6 @@ import { ProviderError, Rejected } from "./ProviderError.ts"
 import { Registry } from "./Registry.ts"
 import { Replication } from "./Replication.ts"
 import { Settings } from "./Settings.ts"
-import type { StorageError } from "./StorageError.ts"
 import { UnifiedIds } from "./UnifiedId.ts"
 import { type ProviderAccount, Upstream } from "./Upstream.ts"
 
@@ -220,7 +219,7 @@ export const make = Effect.gen(function* () {
         })
   }
 
-  const renewedRows = Effect.fnUntraced(function* (call: RoutedCall, account: string, { copies }: Attempt) {
+  const renewedRows = Effect.fnUntraced(function* (call: ModelCall, account: string, { copies }: Attempt) {
     const target = catalog.accounts.get(account)
     const rows = new Map<string, ManagedFile>()
     if (target === undefined) return rows
@@ -236,33 +235,21 @@ export const make = Effect.gen(function* () {
     return rows
   })
 
-  /** What a call's last try was made with; a job is made with the copies that there are. */
-  const lastAttempt = Effect.fnUntraced(function* (call: RoutedCall, account: string) {
-    if (isModelCall(call)) return attempts.get(call) ?? firstAttempt
-    const copies = new Map<string, Replica>()
-    for (const [id, file] of call.files) {
-      const replica = findReplica((yield* registry.file(file.key)) ?? file, account)
-      if (replica !== undefined) copies.set(id, replica)
-    }
-    return { copies, rows: new Map() }
-  })
-
   /** If copies have become stale, the same deployment is tried again with new ones. */
   const afterRejection = Effect.fnUntraced(function* (
-    call: RoutedCall,
+    call: ModelCall,
     { account }: Deployment,
     refused: ProviderError
   ) {
-    const unchecked = (failure: StorageError) => Effect.logWarning("Copies could not be checked", failure)
-    const attempt = yield* lastAttempt(call, account).pipe(
-      Effect.catch((failure) => Effect.as(unchecked(failure), firstAttempt))
-    )
+    const attempt = attempts.get(call) ?? firstAttempt
     const error = translate(attempt.copies, refused)
     const renewed = yield* renewedRows(call, account, attempt).pipe(
-      Effect.catch((failure) => Effect.as(unchecked(failure), new Map<string, ManagedFile>()))
+      Effect.catch((failure) =>
+        Effect.as(Effect.logWarning("Copies could not be checked", failure), new Map<string, ManagedFile>())
+      )
     )
     if (renewed.size === 0) return { _tag: "Proceed", error } as const
-    if (isModelCall(call)) attempts.set(call, { ...attempt, rows: new Map([...attempt.rows, ...renewed]) })
+    attempts.set(call, { ...attempt, rows: new Map([...attempt.rows, ...renewed]) })
     return { _tag: "Retry", error } as const
   })
 
@@ -276,7 +263,7 @@ export const make = Effect.gen(function* () {
         ? Effect.succeed(request)
         : Effect.map(place(call, deployment), (edits) => ({ ...request, edits: [...request.edits, ...edits] })),
     onFailure: (call, failure) =>
-      isRoutedCall(call) &&
+      isModelCall(call) &&
       call.files.size > 0 &&
       failure._tag === "DeploymentFailed" &&
       failure.error.reason._tag === "Rejected"

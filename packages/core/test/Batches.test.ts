@@ -181,6 +181,23 @@ describe("Batches", () => {
     })
   )
 
+  it.effect("is made with new copies when the provider has lost those that there were", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const instance = yield* world.start()
+      const file = idOf(yield* instance.upload({ content: "attached", models: ["east-only"] }))
+      const input = idOf(yield* upload(instance, line("east-only", file)))
+      yield* create(instance, input)
+      for (const id of world.account("east").files.keys()) {
+        world.account("east").files.delete(id)
+      }
+      yield* create(instance, input)
+      assert.strictEqual(world.account("east").batches.size, 2)
+      assert.strictEqual(world.account("east").files.size, 2)
+      assert.deepStrictEqual(jobProblems(world), [])
+    })
+  )
+
   it.effect("of an input that names files goes with copies of them", () =>
     Effect.gen(function* () {
       const world = yield* World.make()
