@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type { CallError } from "../src/CallError.ts"
 import { OutputFiles } from "../src/OutputFiles.ts"
 import { answer, decode } from "./support/FakeProvider.ts"
@@ -135,6 +136,10 @@ describe("Batches", () => {
       assert.deepStrictEqual(yield* retrieve(instance, made["id"]), made)
       yield* advance(120_000, 1_000)
       assert.isBelow(world.account("east").calls("retrieveBatch").length, 10)
+      world.account("east").always("retrieveBatch", { _tag: "Hang", done: false })
+      const patient = yield* Effect.forkChild(retrieve(instance, made["id"]))
+      yield* advance(21_000, 1_000)
+      assert.deepStrictEqual(yield* Fiber.join(patient), made)
       world.account("east").mend()
       world.account("east").complete(theBatch(world).id, "late")
       assert.strictEqual((yield* retrieve(instance, made["id"]))["status"], "completed")

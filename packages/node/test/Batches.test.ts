@@ -70,7 +70,11 @@ describe("a batch", () => {
     const { emulator } = installation
     const attached = await upload(here.alice, "what is attached", "user_data", "attached.txt")
     const input = await upload(here.alice, `${line({ id: "a", file: attached.id })}\n\n${line({ id: "b" })}\r\n`)
-    const batch = await here.alice.batches.create({ ...request(input.id), metadata: { mine: "1" } })
+    const batch = await here.alice.batches.create({
+      ...request(input.id),
+      metadata: { mine: "1" },
+      output_expires_after: { anchor: "created_at", seconds: 7_200 }
+    })
     assert.match(batch.id, /^batch_/)
     assert.strictEqual(batch.input_file_id, input.id)
     assert.strictEqual(batch.status, "validating")
@@ -107,6 +111,8 @@ describe("a batch", () => {
       outputs.data.map(({ id }) => id),
       [done.output_file_id]
     )
+    const [output] = outputs.data
+    assert.strictEqual((output?.expires_at ?? 0) - (output?.created_at ?? 0), 7_200)
     assert.isEmpty((await here.bob.files.list({ purpose: "batch_output" })).data)
   })
 
