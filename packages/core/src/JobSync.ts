@@ -51,6 +51,9 @@ const ownMetadata = (metadata: Json | undefined): Json | undefined => {
   return own.length === 0 ? null : Object.fromEntries(own)
 }
 
+/** How often a job is asked about for an output that its provider has named and does not have. */
+const outputPatience = 6
+
 const listItem = /^(.+)\[(\d+)\]$/
 
 /** The object with a value in a field, or, as in `result_files[0]`, in a place of a list. */
@@ -80,8 +83,12 @@ const make = Effect.gen(function* () {
   const settings = yield* Settings
   const measure = yield* UsageMetrics.make
 
-  /** The outputs that the row does not know yet. One that is gone at the provider is none. */
-  const newOutputs = Effect.fnUntraced(function* (job: Job, { outputs }: Snapshot) {
+  /**
+   * The outputs that the row does not know yet. One that is not there at the provider may come yet; if it does not, it
+   * is none.
+   */
+  const newOutputs = Effect.fnUntraced(function* (job: Job, { ended, outputs }: Snapshot) {
+    const isAwaited = ended && job.attempts < outputPatience
     const { account, deployment, owner } = job
     const unknown = outputs.filter(({ remoteId }) => !job.outputs.some((known) => known.remoteId === remoteId))
     const found = yield* Effect.forEach(
@@ -90,7 +97,9 @@ const make = Effect.gen(function* () {
         const file = yield* outputFiles
           .register({ owner, account, deployment, container: null, remoteId, purpose })
           .pipe(
-            Effect.catchTag("ProviderError", (error) => (error.absent ? Effect.succeed(undefined) : Effect.fail(error)))
+            Effect.catchTag("ProviderError", (error) =>
+              error.absent && !isAwaited ? Effect.succeed(undefined) : Effect.fail(error)
+            )
           )
         return file?.id === undefined || file.id === null
           ? []

@@ -15,7 +15,7 @@ import { Catalog } from "./Catalog.ts"
 import * as ContentType from "./ContentType.ts"
 import { containerVariant, isLive, ManagedFile, originalVariant, type Purpose, Replica, update } from "./ManagedFile.ts"
 import type { RemoteFile } from "./Provider.ts"
-import type { ProviderError } from "./ProviderError.ts"
+import { ProviderError } from "./ProviderError.ts"
 import { Registry } from "./Registry.ts"
 import { hexOfText, Sha256 } from "./Sha256.ts"
 import { isConflict, type StorageError } from "./StorageError.ts"
@@ -76,7 +76,11 @@ const make = Effect.gen(function* () {
       : Effect.succeed(target)
   }
 
-  const retrieve = (target: ProviderAccount, container: string | null, remoteId: string) => {
+  const retrieve = (
+    target: ProviderAccount,
+    container: string | null,
+    remoteId: string
+  ): Effect.Effect<RemoteFile, ContentUnavailable | ProviderError> => {
     const { containerFiles, files } = target.provider
     if (container === null) {
       return upstream.request(target, Effect.succeed(files.retrieve(remoteId)), files.decodeFile)
@@ -95,7 +99,18 @@ const make = Effect.gen(function* () {
     if (filename !== undefined && bytes !== undefined) {
       return { id: remoteId, filename, bytes, createdAt: createdAt ?? null, expiresAt: expiresAt ?? null }
     }
-    return yield* retrieve(yield* targetOf(account, ""), container, remoteId)
+    const target = yield* targetOf(account, "")
+    return yield* retrieve(target, container, remoteId).pipe(
+      // Some providers give such a file out, and know nothing of it.
+      Effect.catchIf(
+        (error) => error instanceof ProviderError && error.absent && container === null,
+        (error) =>
+          Effect.scoped(upstream.send(target, target.provider.files.content(remoteId))).pipe(
+            Effect.as({ id: remoteId, filename: null, bytes: null, createdAt: null, expiresAt: null }),
+            Effect.mapError(() => error)
+          )
+      )
+    )
   })
 
   const rowOf = (output: Output, key: string, remote: Omit<RemoteFile, "state">, now: number) => {
@@ -202,7 +217,7 @@ const make = Effect.gen(function* () {
     register: Effect.fn("OutputFiles.register")(function* (output) {
       const key = keyOf(output)
       const known = (yield* registry.file(key)) ?? (yield* registry.fileOfRemote(output.account, output.remoteId))
-      if (known !== undefined) return known
+      if (known !== undefined) return isUnmeasured(known) ? yield* pull(known) : known
       const { isMeasured, row } = yield* begun(output, key)
       const inserted = yield* Effect.result(registry.insertFile(row))
       if (Result.isFailure(inserted)) {
@@ -223,6 +238,9 @@ const inspected = async function* (source: Bytes, look: (chunk: Uint8Array) => v
     yield chunk
   }
 }
+
+/** Whether nobody could say yet how long the content is. */
+const isUnmeasured = ({ bytes, kept, state }: ManagedFile): boolean => state === "ready" && !kept && bytes === 0
 
 /** Whether the copy has the file's own bytes. */
 const isWhole = ({ variant }: Replica): boolean => variant === originalVariant || variant === containerVariant

@@ -1,4 +1,5 @@
 /** What a job has used by the count of its output, for providers whose own object does not say. */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { Job } from "./Job.ts"
@@ -7,6 +8,9 @@ import * as LineReader from "./LineReader.ts"
 import { Upstream } from "./Upstream.ts"
 import * as Usage from "./Usage.ts"
 import type { Bytes } from "./Bytes.ts"
+
+/** An output that takes longer to read is not counted. */
+const patience = Duration.seconds(40)
 
 /** A line of an output that is longer cannot be counted. */
 const longestLine = 64 * 1024 * 1024
@@ -33,6 +37,7 @@ export const make = Effect.gen(function* () {
       return yield* Effect.tryPromise(() => sum(body))
     }).pipe(
       Effect.scoped,
+      Effect.timeout(patience),
       // The end of a job does not wait for a provider to give out what it has made.
       Effect.catch((error) => Effect.as(Effect.logWarning("The usage of a job could not be counted", error), null))
     )

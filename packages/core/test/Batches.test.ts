@@ -203,6 +203,27 @@ describe("Batches", () => {
     })
   )
 
+  it.effect("is not over before its output is there, unless it never comes", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const instance = yield* world.start()
+      const { id } = yield* create(instance, idOf(yield* upload(instance, line("east-only"))))
+      const batch = theBatch(world)
+      Object.assign(batch, { status: "completed", outputFileId: "file-to-come" })
+      assert.strictEqual((yield* retrieve(instance, id))["status"], "in_progress")
+      world.account("east").complete(batch.id, "here it is")
+      const done = yield* retrieve(instance, id)
+      assert.strictEqual(yield* instance.content(String(done["output_file_id"])), "here it is")
+
+      const other = yield* create(instance, idOf(yield* upload(instance, line("east-only"))))
+      const never = [...world.account("east").batches.values()].at(-1)
+      Object.assign(never ?? {}, { status: "completed", outputFileId: "file-that-never-comes" })
+      yield* advance(600_000, 5_000)
+      const ended = yield* retrieve(instance, other["id"])
+      assert.deepStrictEqual([ended["status"], ended["output_file_id"]], ["completed", null])
+    })
+  )
+
   it.effect("of an input that names files goes with copies of them", () =>
     Effect.gen(function* () {
       const world = yield* World.make()

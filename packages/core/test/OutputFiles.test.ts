@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import { Owner } from "../src/Access.ts"
 import { OutputFiles } from "../src/OutputFiles.ts"
 import { problems } from "./support/invariants.ts"
+import { answer } from "./support/FakeProvider.ts"
 import { idOf } from "./support/lookups.ts"
 import { bob } from "./support/principals.ts"
 import * as World from "./support/World.ts"
@@ -63,6 +65,21 @@ describe("OutputFiles", () => {
       const file = yield* instance.upload({ models: ["east-only"] })
       const registered = yield* register(instance, file.replicas[0]?.remoteId ?? "")
       assert.strictEqual(registered.id, file.id)
+    })
+  )
+
+  it.effect("is read at once where the provider gives it out and knows nothing of it", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const instance = yield* world.start()
+      const remoteId = made(world, "seventeen bytes!!")
+      world.account("east").always("retrieve", answer(404))
+      world.account("east").script("content", { _tag: "Answer", status: 200 }, answer(500))
+      // The content breaks off at first; the row that there is then gets it at the next look.
+      assert.isTrue(Result.isFailure(yield* Effect.result(register(instance, remoteId))))
+      const file = yield* register(instance, remoteId)
+      assert.deepStrictEqual([file.bytes, file.kept], [17, true])
+      assert.strictEqual(yield* instance.content(idOf(file)), "seventeen bytes!!")
     })
   )
 
