@@ -73,7 +73,7 @@ export interface StoredFile {
 }
 
 /** A batch as the provider has it. It does what the test says. */
-export interface StoredBatch {
+interface StoredBatch {
   readonly id: string
   readonly inputFileId: string
   readonly metadata: Readonly<Record<string, string>> | null

@@ -28,7 +28,7 @@ export interface Installation {
   readonly close: () => Promise<void>
 }
 
-export const accounts = ["east", "west"] as const
+const accounts = ["east", "west"] as const
 
 /** `both` is a model of both accounts, `east` and `west` of one each; every deployment has a name of its own. */
 const deployments = [
@@ -39,7 +39,7 @@ const deployments = [
 
 const users = ["alice", "bob", "admin"] as const
 
-export const keyOf = (user: (typeof users)[number]): string => `sk-test-key-of-${user}`
+const keyOf = (user: (typeof users)[number]): string => `sk-test-key-of-${user}`
 
 const quick = new CallPolicy({ ...defaultPolicy, attempts: 1 })
 
