@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { CallError } from "../src/CallError.ts"
+import { update } from "../src/ManagedFile.ts"
 import { OutputFiles } from "../src/OutputFiles.ts"
 import { answer, decode } from "./support/FakeProvider.ts"
 import { problems } from "./support/invariants.ts"
@@ -173,6 +174,23 @@ describe("Batches", () => {
       yield* instance.remove(idOf(file))
       yield* quiesce
       assert.isEmpty(world.provider.files())
+    })
+  )
+
+  it.effect("takes 200 MiB and no byte more", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const instance = yield* world.start()
+      const file = yield* upload(instance, line("east-only"))
+      const resize = (bytes: number) => instance.registry.modifyFile(file.key, (row) => update(row, { bytes }))
+      yield* resize(200 * 1024 * 1024 + 1)
+      const error = yield* Effect.flip(create(instance, idOf(file)))
+      assert(error._tag === "InvalidRequest" && error.param === "input_file_id")
+      assert.include(error.message, String(200 * 1024 * 1024))
+      // The next one is too large for this provider, and not for a batch.
+      yield* resize(200 * 1024 * 1024)
+      assert.notStrictEqual((yield* Effect.flip(create(instance, idOf(file))))._tag, "StorageError")
+      assert.strictEqual((yield* Effect.flip(create(instance, idOf(file))))._tag, "InvalidRequest")
     })
   )
 
