@@ -187,12 +187,12 @@ export const make = Effect.gen(function* () {
       yield* checkEndpoint(operation, summary)
       const named = yield* lineFiles(principal, summary)
       const model = yield* chooseModel(principal, operation, summary)
-      yield* limits.take(principal, { batchLines: summary.requests })
       return yield* creation.create(call, {
         kind: "batch",
         model,
         reads: [{ file, id: inputFile.id, param: inputFile.param, role: "input" }, ...named],
         idempotencyKey,
+        admit: limits.take(principal, { batchLines: summary.requests }),
         fingerprint: [operation.body],
         prepare: prepare(operation, file, summary, named)
       })

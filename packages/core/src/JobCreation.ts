@@ -52,6 +52,8 @@ export interface Plan {
   readonly model: string
   readonly reads: ReadonlyArray<Read>
   readonly idempotencyKey: string | null
+  /** Asked before any account is, and not for a request whose job is there already. */
+  readonly admit?: Effect.Effect<void, CallError> | undefined
   /** Everything by which two requests differ. */
   readonly fingerprint: ReadonlyArray<unknown>
   /** Makes an account ready for the job. */
@@ -246,6 +248,7 @@ export const make = Effect.gen(function* () {
       return yield* Effect.gen(function* () {
         const earlier = yield* begin(call, plan, rowOf(call, plan, key, now))
         if (earlier !== null) return earlier
+        if (plan.admit !== undefined) yield* plan.admit
         const run = (deployment: Deployment, target: ProviderAccount) => attempt(plan, progress, deployment, target)
         return yield* failover.run(call, plan.model, run, { once: true })
       }).pipe(
