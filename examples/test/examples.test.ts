@@ -50,6 +50,20 @@ describe("example", () => {
     )
   })
 
+  it("batch", async () => {
+    assert.strictEqual(
+      await run("batch.ts"),
+      [
+        "validating",
+        "in_progress",
+        "2 of 2 requests",
+        "request-0 Answer from emulated-alpha (model gpt-4o-mini). Prompt: Say hello.",
+        "request-1 Answer from emulated-alpha (model gpt-4o-mini). File 1: minutes.txt, 11 bytes, sha256 bc6ad68e1efa906b.",
+        ""
+      ].join("\n")
+    )
+  })
+
   it("wrap-koa", async () => {
     assert.strictEqual(
       await run("wrap-koa.ts"),
