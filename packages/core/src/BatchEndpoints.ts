@@ -8,8 +8,8 @@ export const batchEndpoints = {
   "/v1/completions": "plain",
   "/v1/moderations": "plain",
   "/v1/images/generations": "plain",
-  "/v1/images/edits": "plain",
-  "/v1/videos": "plain"
+  "/v1/images/edits": "media",
+  "/v1/videos": "media"
 } as const
 
 export type BatchEndpoint = keyof typeof batchEndpoints

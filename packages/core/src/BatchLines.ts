@@ -2,6 +2,7 @@
 import * as Result from "effect/Result"
 import { batchEndpoints, type BatchEndpoint, isBatchEndpoint } from "./BatchEndpoints.ts"
 import * as JsonScan from "./JsonScan.ts"
+import * as ResponseRequest from "./ResponseRequest.ts"
 
 /** A JSON string of a line: where it stands, in bytes, and what it says. */
 export interface LineToken {
@@ -20,32 +21,58 @@ export interface BatchLine {
   readonly files: ReadonlyArray<LineToken>
 }
 
-const paths = JsonScan.compile({
+/** Patterns of a body as patterns of a line, under names that say of which calls they are. */
+const within = (kind: Called, patterns: Readonly<Record<string, string>>) =>
+  Object.fromEntries(Object.entries(patterns).map(([name, pattern]) => [`${kind} ${name}`, `body.${pattern}`]))
+
+type Called = (typeof batchEndpoints)[BatchEndpoint]
+
+const paths = JsonScan.compile<string>({
   customId: "custom_id",
   method: "method",
   url: "url",
   body: "body",
   model: "body.model",
-  chat: "body.messages.*.content.*.file.file_id",
-  input: "body.input.**.file_id",
-  inputs: "body.input.**.file_ids.*",
-  containerFile: "body.tools.*.container.file_ids.*",
-  environmentFile: "body.tools.*.environment.file_ids.*",
-  previous: "body.previous_response_id",
-  conversation: "body.conversation",
-  container: "body.tools.*.container",
-  store: "body.tools.*.vector_store_ids.*"
+  ...within("chat", { file: "messages.*.content.*.file.file_id" }),
+  ...within("responses", ResponseRequest.patterns),
+  ...within("media", {
+    image: "image.file_id",
+    images: "images.*.file_id",
+    mask: "mask.file_id",
+    reference: "input_reference.file_id"
+  })
 })
 
 /** What a response can go on from, or look into, that is known to a provider's account and not to its users. */
-const unowned: ReadonlySet<string> = new Set(["previous", "conversation", "container", "store"])
+const unowned: ReadonlySet<string> = new Set(
+  ["previous", "container", "environment", "conversation", "stores"].map((name) => `responses ${name}`)
+)
 
-const responseFiles: ReadonlySet<string> = new Set(["input", "inputs", "containerFile", "environmentFile"])
+/** Containers that an answer which is fed back was made in: nothing is done with them. */
+const told = "responses inputContainer"
 
 const required = ["custom_id", "method", "url", "body", "body.model"] as const
 
-/** A string that is fed back from an earlier answer names what the model has seen, and is not looked up. */
-const isAnnotation = (path: string): boolean => path.includes(".annotations[")
+/** The files that a call names, or why it cannot be part of a batch. */
+const filesOf = (
+  called: Called,
+  matches: ReadonlyArray<JsonScan.Match<string>>,
+  allowProviderIds: boolean
+): Result.Result<ReadonlyArray<LineToken>, string> => {
+  const files: Array<LineToken> = []
+  for (const { end, kind, name, path, start, value } of matches) {
+    if (kind === "null" || name === told || !name.startsWith(`${called} `)) continue
+    if (unowned.has(name)) {
+      // A container may be an object that is made for the call, with files of its own.
+      const isNew = name === "responses container" && kind === "object"
+      if (!allowProviderIds && !isNew) return Result.fail(`must not have \`${path}\` in a batch.`)
+    } else if (ResponseRequest.isUsed(path)) {
+      if (kind !== "string") return Result.fail(`has a \`${path}\` that is not a string.`)
+      files.push({ value, start, end, path })
+    }
+  }
+  return Result.succeed(files)
+}
 
 /** Whether well-formed JSON is an object. */
 const startsWithBrace = (line: Uint8Array): boolean => line[line.findIndex((byte) => byte > 0x20)] === 0x7b
@@ -65,9 +92,9 @@ export const parse = (line: Uint8Array, allowProviderIds: boolean): Result.Resul
   let method: string | undefined
   let hasBody = false
   const models: Array<LineToken> = []
-  const chatFiles: Array<LineToken> = []
-  const inputFiles: Array<LineToken> = []
-  for (const { end, kind, name, path, start, value } of scanned.matches) {
+  const references: Array<JsonScan.Match<string>> = []
+  for (const match of scanned.matches) {
+    const { end, kind, name, path, start, value } = match
     switch (name) {
       case "body":
         if (hasBody) return Result.fail("has two `body`.")
@@ -92,16 +119,7 @@ export const parse = (line: Uint8Array, allowProviderIds: boolean): Result.Resul
         break
       }
       default:
-        if (kind === "null" || isAnnotation(path)) break
-        if (unowned.has(name)) {
-          if (kind === "string" && !allowProviderIds) return Result.fail(`must not have \`${path}\` in a batch.`)
-          if (kind === "object" && name === "conversation" && !allowProviderIds) {
-            return Result.fail(`must not have \`${path}\` in a batch.`)
-          }
-          break
-        }
-        if (kind !== "string") return Result.fail(`has a \`${path}\` that is not a string.`)
-        ;(responseFiles.has(name) ? inputFiles : chatFiles).push({ value, start, end, path })
+        references.push(match)
     }
   }
   const given = [customId, method, url, hasBody ? "" : undefined, models[0]?.value]
@@ -116,6 +134,10 @@ export const parse = (line: Uint8Array, allowProviderIds: boolean): Result.Resul
     return Result.fail(`has a \`url\` that cannot be called in a batch: ${url.slice(0, 100)}.`)
   }
   if (others.some(({ value }) => value !== model.value)) return Result.fail("has two different `body.model`.")
-  const files = batchEndpoints[url] === "chat" ? chatFiles : batchEndpoints[url] === "responses" ? inputFiles : []
-  return Result.succeed({ customId, url, models: [model, ...others], files })
+  return Result.map(filesOf(batchEndpoints[url], references, allowProviderIds), (files) => ({
+    customId,
+    url,
+    models: [model, ...others] as const,
+    files
+  }))
 }

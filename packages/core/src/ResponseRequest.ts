@@ -37,6 +37,9 @@ const isWords = (path: string): boolean => /\.attributes[.[]/.test(path)
 /** Annotations and results only tell what an earlier answer said. */
 const isTold = (path: string): boolean => /\.(?:annotations|results)\[/.test(path)
 
+/** Whether a file ID in this place is one that the call uses. */
+export const isUsed = (path: string): boolean => !isWords(path) && !isTold(path)
+
 /** Collects what a body of the Responses API names, file by file and reference by reference. */
 export class ReferenceReader {
   readonly #request: RequestReader.RequestReader

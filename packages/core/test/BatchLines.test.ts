@@ -184,6 +184,7 @@ describe("BatchLines", () => {
     { conversation: "conv_1" },
     { conversation: { id: "conv_1" } },
     { tools: [{ container: "cntr_1" }] },
+    { tools: [{ environment: { container_id: "cntr_1" } }] },
     { tools: [{ vector_store_ids: ["vs_1"] }] }
   ]) {
     it(`refuses ${JSON.stringify(more)}, which knows no owner`, () => {
@@ -191,6 +192,14 @@ describe("BatchLines", () => {
       assert.isTrue(Result.isSuccess(parse(body(more), true)))
     })
   }
+
+  it("finds the files of what is edited, and none where a call has no place for them", () => {
+    const edit = { model: "m", image: { file_id: "a" }, images: [{ file_id: "b" }], mask: { file_id: "c" } }
+    const filesAt = (url: string) =>
+      Result.getOrThrow(parse({ ...good, url, body: edit })).files.map(({ value }) => value)
+    assert.deepStrictEqual(filesAt("/v1/images/edits"), ["a", "b", "c"])
+    assert.deepStrictEqual(filesAt("/v1/embeddings"), [])
+  })
 
   it("refuses a key that stands twice, of which a provider may believe the other", () => {
     const text = JSON.stringify(good)
