@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { CallError } from "../src/CallError.ts"
+import type { JsonObject } from "../src/Json.ts"
 import { update } from "../src/ManagedFile.ts"
 import { OutputFiles } from "../src/OutputFiles.ts"
 import { answer, decode } from "./support/FakeProvider.ts"
@@ -23,12 +24,12 @@ const line = (model: string, file?: string): string =>
 const upload = (instance: World.Instance, content: string) =>
   instance.upload({ content, purpose: "batch", filename: "in.jsonl", models: [] })
 
-const create = (instance: World.Instance, input: string, principal = alice) =>
+const create = (instance: World.Instance, input: string, principal = alice, more: JsonObject = {}) =>
   Effect.scoped(
     instance.run(
       {
         _tag: "CreateBatch",
-        body: { input_file_id: input, endpoint: "/v1/chat/completions", completion_window: "24h" },
+        body: { input_file_id: input, endpoint: "/v1/chat/completions", completion_window: "24h", ...more },
         inputFile: { id: input, param: "input_file_id" },
         model: null,
         idempotencyKey: null
@@ -322,6 +323,22 @@ describe("Batches", () => {
       })
     )
   }
+
+  it.effect("with no room for our mark is known by its input and its metadata", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const instance = yield* world.start()
+      const metadata = Object.fromEntries(Array.from({ length: 16 }, (_, index) => [`pair-${index}`, "own"]))
+      const input = idOf(yield* upload(instance, line("east-only")))
+      const first = yield* create(instance, input, alice, { metadata })
+      world.account("east").script("createBatch", { _tag: "CutAnswer", at: "head" })
+      const second = yield* create(instance, input, alice, { metadata })
+      assert.notStrictEqual(first["id"], second["id"])
+      assert.deepStrictEqual(second["metadata"], metadata)
+      assert.strictEqual(world.account("east").batches.size, 2)
+      assert.deepStrictEqual(jobProblems(world), [])
+    })
+  )
 
   it.effect("whose owner hangs up is adopted all the same", () =>
     Effect.gen(function* () {
