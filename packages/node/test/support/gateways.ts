@@ -28,7 +28,7 @@ export interface Installation {
   readonly close: () => Promise<void>
 }
 
-const accounts = ["east", "west"] as const
+export const accounts = ["east", "west"] as const
 
 /** `both` is a model of both accounts, `east` and `west` of one each; every deployment has a name of its own. */
 const deployments = [
