@@ -72,7 +72,7 @@ describe("a program without a server", () => {
       alice
     )
     assert.deepInclude({ ...account }, { id: "beta", apiKey: "sk-beta", baseUrl: emulator.baseUrl })
-    assert.deepStrictEqual([deployment.id, body.model], ["on-beta", "provider-beta"])
+    assert.deepStrictEqual([deployment.id, body.model], ["model-beta-on-beta", "provider-beta"])
     const copy = JSON.stringify(body).match(/"file_id":"([^"]+)"/)?.[1] ?? ""
     assert.isTrue(emulator.files("beta").some((file) => file.id === copy))
     assert.strictEqual(emulator.journal.filter(({ route }) => route === "chat").length, before)

@@ -46,6 +46,9 @@ export const accounts = ["alpha", "beta", "ticker"] as const
 /** The model name that one account serves. */
 export const modelOf = (account: (typeof accounts)[number]): string => `model-${account}`
 
+/** Another model of the account `alpha`: only those ask for it who count its calls. */
+export const countedModel = "model-counted"
+
 /** A call for this model meets a defect. */
 export const brokenModel = "model-broken"
 
@@ -67,6 +70,9 @@ export const startEmulator = (): Promise<OpenAIEmulator.Emulator> =>
     }))
   })
 
+const deploymentOn = (account: string, modelName: string): Deployment =>
+  new Deployment({ id: `${modelName}-on-${account}`, account, modelName, model: `provider-${account}`, weight: 1 })
+
 export const make = (
   emulator: OpenAIEmulator.Emulator,
   storage: WatchedStorage,
@@ -85,16 +91,10 @@ export const make = (
           policy: defaultPolicy
         })
     ),
-    deployments: accounts.map(
-      (account) =>
-        new Deployment({
-          id: `on-${account}`,
-          account,
-          modelName: modelOf(account),
-          model: `provider-${account}`,
-          weight: 1
-        })
-    ),
+    deployments: [
+      ...accounts.map((account) => deploymentOn(account, modelOf(account))),
+      deploymentOn("alpha", countedModel)
+    ],
     keys: [{ key: Redacted.make(key), role: "user", user: "alice", team: null, models: ["*"] }],
     files,
     secret: { current: Redacted.make("a secret of the host suite"), previous: [] },

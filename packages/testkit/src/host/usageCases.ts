@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import type OpenAI from "openai"
 import { refused } from "./checks.ts"
-import { modelOf } from "./Installation.ts"
+import { countedModel } from "./Installation.ts"
 import type { RunningHost } from "./RunningHost.ts"
 
 interface Usage {
@@ -28,7 +28,7 @@ const usageOf = async ({ call }: RunningHost, model: string): Promise<Omit<Usage
 export const register = (host: () => RunningHost): void => {
   it("counts what calls have used, plain and streamed", async () => {
     const { openai } = host()
-    const model = modelOf("alpha")
+    const model = countedModel
     const before = await usageOf(host(), model)
     const request = { model, messages: [{ role: "user" as const, content: "count this" }] }
     const streaming = { ...request, stream: true, stream_options: { include_usage: true } } as const
