@@ -85,7 +85,7 @@ const measureCpu = async (bench: Bench, targets: ReadonlyArray<Target>, costs: F
   for (const body of [small, oneText, manyMessages]) {
     for (const ids of thorough ? [0, 1, 3] : [0, 3]) {
       // What a framework adds does not depend on the body.
-      const compared = thorough || (body === small && ids === 3) ? targets : targets.slice(0, 2)
+      const compared = body === small && (thorough || ids === 3) ? targets : targets.slice(0, 2)
       const name = `chat/${body.name}/${ids}`
       const samples = await compare(bench, name, subjectsFor(compared, body, ids), { concurrency: 16 })
       const reference = samples.get("pass-through") ?? []
