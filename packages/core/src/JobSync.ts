@@ -89,13 +89,15 @@ const make = Effect.gen(function* () {
    */
   const newOutputs = Effect.fnUntraced(function* (job: Job, { ended, outputs }: Snapshot) {
     const isAwaited = ended && job.attempts < outputPatience
+    const renamed = (filename: string): string =>
+      job.remoteId === null || job.id === null ? filename : filename.replaceAll(job.remoteId, job.id)
     const { account, deployment, owner } = job
     const unknown = outputs.filter(({ remoteId }) => !job.outputs.some((known) => known.remoteId === remoteId))
     const found = yield* Effect.forEach(
       unknown,
       Effect.fnUntraced(function* ({ purpose, remoteId, role }) {
         const file = yield* outputFiles
-          .register({ owner, account, deployment, container: null, remoteId, purpose })
+          .register({ owner, account, deployment, container: null, remoteId, purpose, renamed })
           .pipe(
             Effect.catchTag("ProviderError", (error) =>
               error.absent && !isAwaited ? Effect.succeed(undefined) : Effect.fail(error)

@@ -34,6 +34,8 @@ export interface Output {
   readonly remoteId: string
   readonly purpose: Purpose
   readonly filename?: string | undefined
+  /** What a name that the provider gave it becomes here: many such names have an ID of the provider's in them. */
+  readonly renamed?: ((filename: string) => string) | undefined
   readonly bytes?: number | undefined
   /** Milliseconds since 1970. */
   readonly createdAt?: number | undefined
@@ -115,7 +117,8 @@ const make = Effect.gen(function* () {
 
   const rowOf = (output: Output, key: string, remote: Omit<RemoteFile, "state">, now: number) => {
     const { account, container, deployment, owner, purpose, remoteId } = output
-    const filename = output.filename ?? remote.filename ?? `${purpose}.jsonl`
+    const given = output.filename ?? remote.filename ?? `${purpose}.jsonl`
+    const filename = output.renamed?.(given) ?? given
     const contentType = ContentType.detect(null, filename, new Uint8Array(0))
     const createdAt = output.createdAt ?? remote.createdAt ?? now
     const expiresAt = output.expiresAt ?? remote.expiresAt

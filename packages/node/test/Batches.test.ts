@@ -112,6 +112,7 @@ describe("a batch", () => {
       [done.output_file_id]
     )
     const [output] = outputs.data
+    assert.strictEqual(output?.filename, `${batch.id}_output.jsonl`)
     assert.strictEqual((output?.expires_at ?? 0) - (output?.created_at ?? 0), 7_200)
     assert.isEmpty((await here.bob.files.list({ purpose: "batch_output" })).data)
   })
