@@ -17,9 +17,11 @@ export interface ForwardedPath {
   readonly path: string
   /** The model that the API takes where a body names none. */
   readonly defaultModel?: string | undefined
+  /** Whether every `file_id` and `file_ids` of a JSON body is one of ours. */
+  readonly filesAnywhere?: boolean | undefined
 }
 
-export const forwardedPaths: ReadonlyArray<ForwardedPath> = [
+const forwardedPaths: ReadonlyArray<ForwardedPath> = [
   { path: "/embeddings" },
   { path: "/moderations", defaultModel: "omni-moderation-latest" },
   { path: "/completions" },
@@ -31,6 +33,14 @@ export const forwardedPaths: ReadonlyArray<ForwardedPath> = [
   { path: "/audio/translations" },
   { path: "/responses/compact" },
   { path: "/responses/input_tokens" }
+]
+
+/** These and those that an installation adds. Where file IDs stand in the latter is not known: anywhere. */
+export const pathsWith = (added: ReadonlyArray<string>): ReadonlyArray<ForwardedPath> => [
+  ...forwardedPaths,
+  ...added
+    .filter((path) => !forwardedPaths.some((known) => known.path === path))
+    .map((path) => ({ path, filesAnywhere: true }))
 ]
 
 /** What a client sent. */
@@ -50,6 +60,7 @@ const plainPaths = JsonScan.compile({
   images: "images.*.file_id",
   mask: "mask.file_id"
 })
+const anyPaths = JsonScan.compile({ ...common, file: "**.file_id", files: "**.file_ids.*" })
 const responsePaths = JsonScan.compile({ ...common, ...ResponseRequest.patterns })
 
 const noReferences: ResponseReferences = { previous: null, containers: [], pastContainers: [], shared: [] }
@@ -59,8 +70,12 @@ const namesFile = (name: string): boolean => /(?:^|\[)file_ids?\]?(?:\[\d*\])?$/
 
 type Read = Result.Result<ResponseReferences, InvalidRequest>
 
-const readPlain = (request: RequestReader.RequestReader, body: Bytes.InMemory): Read => {
-  const refused = RequestReader.scan(body, plainPaths, (match) => {
+const readPlain = (
+  request: RequestReader.RequestReader,
+  body: Bytes.InMemory,
+  paths: JsonScan.Paths<"model" | "stream" | "image" | "images" | "mask" | "file" | "files">
+): Read => {
+  const refused = RequestReader.scan(body, paths, (match) => {
     switch (match.name) {
       case "model":
         return request.takeModel(match)
@@ -111,12 +126,14 @@ const isJson = (contentType: string): boolean => /^application\/(?:[\w.+-]+\+)?j
 
 const readAny = (
   request: RequestReader.RequestReader,
-  path: string,
+  { filesAnywhere, path }: ForwardedPath,
   contentType: string,
   body: Bytes.InMemory
 ): Read => {
-  if (!isForm(contentType))
-    return path.startsWith("/responses/") ? readResponse(request, body) : readPlain(request, body)
+  if (!isForm(contentType)) {
+    if (filesAnywhere === true) return readPlain(request, body, anyPaths)
+    return path.startsWith("/responses/") ? readResponse(request, body) : readPlain(request, body, plainPaths)
+  }
   const boundary = FormScan.boundaryOf(contentType)
   return boundary === undefined
     ? Result.fail(invalid("The multipart boundary is missing or malformed."))
@@ -125,7 +142,7 @@ const readAny = (
 
 /** Reads a body. Without a content type it is taken for JSON. */
 export const parse = (
-  { defaultModel, path }: ForwardedPath,
+  forwarded: ForwardedPath,
   { body, contentType = "application/json", query }: Sent
 ): Result.Result<Forward, InvalidRequest | UnsupportedMediaType> => {
   if (!isForm(contentType) && !isJson(contentType)) {
@@ -133,8 +150,9 @@ export const parse = (
       new UnsupportedMediaType({ message: "Send the body as application/json or multipart/form-data." })
     )
   }
+  const { defaultModel, path } = forwarded
   const request = new RequestReader.RequestReader()
-  const read = readAny(request, path, contentType, body)
+  const read = readAny(request, forwarded, contentType, body)
   if (Result.isFailure(read)) return Result.fail(read.failure)
   request.model ??= defaultModel
   return Result.map(request.finish(body), (model) => ({

@@ -89,7 +89,9 @@ const layerServices = (options: OpenOptions) => {
     Layer.provide(layerBackends(options)),
     Layer.merge(Layer.provide(Authenticator.layer(keys), NodeSha256.layer)),
     Layer.merge(NodeBodies.layer),
-    Layer.merge(Layer.succeed(ServerSettings, { maxBodySize: server.maxBodySize }))
+    Layer.merge(
+      Layer.succeed(ServerSettings, { maxBodySize: server.maxBodySize, forwardPaths: server.forwardPaths ?? [] })
+    )
   )
 }
 

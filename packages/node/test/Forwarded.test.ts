@@ -91,6 +91,23 @@ describe("a forwarded call", () => {
     assert.strictEqual((await post("/v1/nothing", "{}", json)).status, 404)
   })
 
+  it("takes paths that the installation adds, with files anywhere in them", async () => {
+    const file = await world.alice.upload("a frame")
+    const body = { model: "model-beta", shots: [{ reference: { file_id: file } }], more: { file_ids: [file] } }
+    const answer = await postJson("/v1/videos", body)
+    const { given, model } = (await answer.json()) as { readonly given: typeof body; readonly model: string }
+    assert.strictEqual(model, "beta/provider-beta")
+    const [copy] = world.openai
+      .files("beta")
+      .filter(({ filename }) => filename === "notes.txt")
+      .slice(-1)
+    assert.deepStrictEqual(given, {
+      model: "provider-beta",
+      shots: [{ reference: { file_id: copy?.id ?? "" } }],
+      more: { file_ids: [copy?.id ?? ""] }
+    })
+  })
+
   it("asks nobody for what is not the caller's", async () => {
     const { alice, bob } = world
     const file = await bob.upload("his")
@@ -103,6 +120,7 @@ describe("a forwarded call", () => {
       await post("/v1/images/edits", form),
       await postJson("/v1/images/edits", { model: "model-alpha", images: [{ file_id: file }] }),
       await postJson("/v1/images/edits", { model: "model-alpha", mask: { file_id: file } }),
+      await postJson("/v1/videos", { model: "model-alpha", deep: [[{ file_ids: [file] }]] }),
       await postJson("/v1/responses/input_tokens", { model: "model-alpha", previous_response_id: response.id }),
       await postJson("/v1/responses/compact", { model: "model-alpha", input: [{ content: [{ file_id: file }] }] })
     ]) {

@@ -13,10 +13,10 @@ export const layer = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const bodies = yield* RequestBodies
     const pipeline = yield* Pipeline
-    const { maxBodySize } = yield* ServerSettings
+    const { forwardPaths, maxBodySize } = yield* ServerSettings
     const { authenticated } = yield* Endpoint.make
 
-    for (const forwarded of ForwardRequest.forwardedPaths) {
+    for (const forwarded of ForwardRequest.pathsWith(forwardPaths)) {
       yield* router.add(
         "POST",
         `/v1${forwarded.path}`,

@@ -33,6 +33,8 @@ export interface ServerSettings {
   readonly port: number
   /** Of a request other than an upload, in bytes. */
   readonly maxBodySize: number
+  /** More paths below `/v1` whose calls go to a deployment as they are. */
+  readonly forwardPaths?: ReadonlyArray<string> | undefined
   /** How long calls may go on once the server is told to stop, in milliseconds. */
   readonly shutdownTimeout: number
   readonly log: {

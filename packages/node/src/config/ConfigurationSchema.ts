@@ -83,6 +83,7 @@ const Server = Schema.Struct({
   max_file_size: Schema.optional(Field.size),
   max_upload_size: Schema.optional(Field.size),
   max_body_size: Schema.optional(Field.size),
+  forward_paths: Schema.optional(Schema.Array(Field.apiPath)),
   shutdown_timeout: Schema.optional(Field.timeout),
   log: Schema.optional(Log)
 })

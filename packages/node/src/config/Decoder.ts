@@ -79,10 +79,18 @@ const logLevels = {
   none: "None"
 } as const satisfies Record<string, LogLevel.LogLevel>
 
-const toServer = ({ host, log, max_body_size, port, shutdown_timeout }: NonNullable<Fields["server"]>) => ({
+const toServer = ({
+  forward_paths,
+  host,
+  log,
+  max_body_size,
+  port,
+  shutdown_timeout
+}: NonNullable<Fields["server"]>) => ({
   host: host ?? Defaults.server.host,
   port: port ?? Defaults.server.port,
   maxBodySize: max_body_size ?? Defaults.server.maxBodySize,
+  forwardPaths: forward_paths ?? [],
   shutdownTimeout: shutdown_timeout ?? Defaults.server.shutdownTimeout,
   log: {
     format: log?.format ?? Defaults.server.log.format,

@@ -43,6 +43,12 @@ export const identifier: Field<string> = matching(
   "must be 1 to 64 letters, digits, dots, underscores and hyphens, the first one a letter or digit"
 )
 
+/** Below `/v1`. */
+export const apiPath: Field<string> = matching(
+  /^(?:\/[a-z0-9_-]{1,64}){1,8}$/,
+  "must be a path below /v1 without parameters, such as /videos"
+)
+
 /** What cannot be printed: controls, unassigned characters, lone surrogates, line separators. */
 const unprintable = /[\p{C}\p{Zl}\p{Zp}]/u
 

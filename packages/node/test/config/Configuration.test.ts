@@ -44,6 +44,7 @@ describe("a configuration file", () => {
           host: "127.0.0.1",
           port: 4000,
           maxBodySize: 67_108_864,
+          forwardPaths: [],
           shutdownTimeout: 25_000,
           log: { format: "auto", level: "Info" }
         },
@@ -81,6 +82,7 @@ server:
   port: 0
   max_file_size: 1GiB
   max_body_size: 1048576
+  forward_paths: [/videos]
   shutdown_timeout: 1m
   log: { format: json, level: warn }
 files: { on_partial_failure: any, replicate: targets, allow_provider_ids: true, idempotency_ttl: 7d, tombstone_ttl: 2h }
@@ -134,6 +136,7 @@ files: { on_partial_failure: any, replicate: targets, allow_provider_ids: true, 
         host: "::",
         port: 0,
         maxBodySize: 1_048_576,
+        forwardPaths: ["/videos"],
         shutdownTimeout: 60_000,
         log: { format: "json", level: "Warn" }
       })

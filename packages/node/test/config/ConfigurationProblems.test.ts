@@ -28,7 +28,7 @@ const cases: ReadonlyArray<Case> = [
       "7:1 modles: is not a known field; did you mean models?",
       "8:11 server.prot: is not a known field; did you mean port?",
       "8:20 server.zzzzzzzz: is not a known field; " +
-        "known: host, port, max_file_size, max_upload_size, max_body_size, shutdown_timeout, log"
+        "known: host, port, max_file_size, max_upload_size, max_body_size, forward_paths, shutdown_timeout, log"
     ]
   },
   {

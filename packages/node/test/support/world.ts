@@ -89,6 +89,7 @@ export const make = async (files: Partial<FileSettings> = {}): Promise<World> =>
         host: "127.0.0.1",
         port: 0,
         maxBodySize: 64 * 1024 * 1024,
+        forwardPaths: ["/videos", "/embeddings"],
         shutdownTimeout: 1_000,
         log: { format: "json", level: "None" }
       }

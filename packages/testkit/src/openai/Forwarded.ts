@@ -59,6 +59,12 @@ const speech = json("/audio/speech", (exchange, body) => {
   return Answer.bytes(200, { "content-type": "audio/mpeg" }, bytes)
 })
 
+/** A path that no gateway knows by itself: its answer tells which files it was given. */
+const videos = json("/videos", (exchange, body) => {
+  const model = modelOf(exchange, body["model"])
+  return Answer.json(200, { id: "video_1", object: "video", model: `${exchange.account.name}/${model}`, given: body })
+})
+
 const transcriptions: Route = {
   name: "forwarded",
   method: "POST",
@@ -80,4 +86,4 @@ const transcriptions: Route = {
   }
 }
 
-export const routes: ReadonlyArray<Route> = [embeddings, moderations, speech, transcriptions]
+export const routes: ReadonlyArray<Route> = [embeddings, moderations, speech, transcriptions, videos]
