@@ -10,7 +10,7 @@ const arrows = {
   "storage-*": ["core"],
   "provider-*": ["core"],
   testkit: ["core"],
-  node: ["core", "http", "storage-sqlite", "storage-fs", "provider-openai", "provider-anthropic"],
+  node: ["core", "http", "storage-sqlite", "storage-postgres", "storage-fs", "provider-openai", "provider-anthropic"],
   koa: ["core", "http", "node"],
   express: ["core", "http", "node"]
 }

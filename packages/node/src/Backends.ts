@@ -3,6 +3,7 @@ import * as BlobStore from "@omnifile/core/BlobStore"
 import * as RegistryBackend from "@omnifile/core/RegistryBackend"
 import type { StorageError } from "@omnifile/core/StorageError"
 import * as DiskBlobs from "@omnifile/storage-fs/DiskBlobs"
+import * as PostgresRegistry from "@omnifile/storage-postgres/PostgresRegistry"
 import * as SqliteRegistry from "@omnifile/storage-sqlite/SqliteRegistry"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -18,6 +19,8 @@ const registry = ({ storage }: Configuration): Layer.Layer<RegistryBackend.Regis
   switch (storage.registry._tag) {
     case "Sqlite":
       return SqliteRegistry.layer({ filename: storage.registry.filename })
+    case "Postgres":
+      return PostgresRegistry.layer({ url: storage.registry.url })
     case "Memory":
       return RegistryBackend.layerMemory
     case "Other":

@@ -5,6 +5,7 @@
 import * as Redacted from "effect/Redacted"
 import { defaultBaseUrls } from "./Defaults.ts"
 import { fieldOf, select, showPath, type Finding, type Path } from "./Source.ts"
+import { isPostgres } from "./StorageLocation.ts"
 import { suggest } from "./Suggestion.ts"
 
 type Rule = (tree: unknown) => ReadonlyArray<Finding>
@@ -164,6 +165,14 @@ const exclusiveMeansAlone: Rule = (tree) => {
   })
 }
 
+/** One that a server made for itself would be worth nothing to the others, nor to itself after a restart. */
+const sharedRegistryNeedsSecret: Rule = (tree) => {
+  const registry = textField(fieldOf(tree, "storage"), "registry") ?? ""
+  const secret = fieldOf(tree, "secret")
+  if (!isPostgres(registry) || (secret !== undefined && textOf(secret) !== "")) return []
+  return [{ path: ["secret"], message: "is required with a registry that several servers share", kind: "absence" }]
+}
+
 /** Everything in the tree that breaks a rule. */
 export const check = (tree: unknown, providers: ReadonlyArray<string>): ReadonlyArray<Finding> =>
   [
@@ -178,5 +187,6 @@ export const check = (tree: unknown, providers: ReadonlyArray<string>): Readonly
     headerNames,
     openaiFields,
     exclusiveMeansAlone,
-    limitedTeams
+    limitedTeams,
+    sharedRegistryNeedsSecret
   ].flatMap((rule) => rule(tree))

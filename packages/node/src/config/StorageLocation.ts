@@ -1,4 +1,5 @@
 /** Where the server keeps what it has to remember. */
+import * as ConnectionUrl from "@omnifile/storage-postgres/ConnectionUrl"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { dirname, resolve } from "node:path"
@@ -14,6 +15,10 @@ export interface Other {
 /** Records: files, replicas, keys of idempotency. */
 export type RegistryLocation =
   | { readonly _tag: "Sqlite"; /** Absolute. */ readonly filename: string }
+  | {
+      readonly _tag: "Postgres"
+      /** Well-formed, as `@omnifile/storage-postgres` reads it. */ readonly url: Redacted.Redacted<string>
+    }
   | { readonly _tag: "Memory" }
   | Other
 
@@ -34,7 +39,7 @@ export interface Options {
 type Read<A> = Result.Result<A, string>
 
 /** Schemes that are no slips, but belong to backends that are not in this version. */
-const notBuiltIn = ["postgres", "postgresql", "redis", "rediss", "s3", "azblob", "gs", "mysql", "mongodb"]
+const notBuiltIn = ["redis", "rediss", "s3", "azblob", "gs", "mysql", "mongodb"]
 
 const schemeOf = (text: string): string | undefined => /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase()
 
@@ -45,6 +50,8 @@ const pathOf = (text: string, scheme: string, cwd: string): string | undefined =
   const isPath = path !== "" && path !== ":memory:" && !path.startsWith("//") && !path.includes("\0")
   return isPath ? resolve(cwd, path) : undefined
 }
+
+export const isPostgres = (text: string): boolean => ["postgres", "postgresql"].includes(schemeOf(text) ?? "")
 
 const isMemory = (text: string): boolean => text === "memory" || text === "memory:"
 
@@ -64,9 +71,12 @@ export const readRegistry =
   (options: Options) =>
   (text: string): Read<RegistryLocation> => {
     if (isMemory(text)) return Result.succeed({ _tag: "Memory" })
+    if (isPostgres(text)) {
+      return Result.map(ConnectionUrl.parse(text), () => ({ _tag: "Postgres", url: Redacted.make(text) }))
+    }
     const filename = pathOf(text, "sqlite", options.cwd)
     return filename === undefined
-      ? readOther(text, options, "must be sqlite:PATH or memory:")
+      ? readOther(text, options, "must be sqlite:PATH, postgres://... or memory:")
       : Result.succeed({ _tag: "Sqlite", filename })
   }
 

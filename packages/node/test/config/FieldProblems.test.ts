@@ -125,22 +125,31 @@ files: { idempotency_ttl: 1w, on_partial_failure: some }
     title: "storage that is not there",
     yaml: text({
       more: `storage:
-  registry: postgres://user:pw@host/db
+  registry: mysql://user:pw@host/db
   cache: redis://host
   content: ./blobs
 `
     }),
     problems: [
-      "8:13 storage.registry: postgres storage is not built into this version: must be sqlite:PATH or memory:",
+      "8:13 storage.registry: mysql storage is not built into this version: must be sqlite:PATH, postgres://... or memory:",
       "9:10 storage.cache: redis storage is not built into this version: must be memory",
       "10:12 storage.content: must be file:PATH, memory: or none"
+    ]
+  },
+  {
+    title: "a shared registry without a secret, and a URL with a slip",
+    yaml: text({ more: 'storage: { registry: "postgres://user:pw@host/db?sslmod=require" }' }),
+    problems: [
+      "1:1 secret: is required with a registry that several servers share",
+      "7:22 storage.registry: has a parameter that is none of sslmode, sslrootcert, sslcert, sslkey, schema, " +
+        "max_connections, statement_timeout, application_name"
     ]
   },
   {
     title: "paths that are none",
     yaml: text({ more: 'storage: { registry: "sqlite::memory:", content: "file:" }' }),
     problems: [
-      "7:22 storage.registry: must be sqlite:PATH or memory:",
+      "7:22 storage.registry: must be sqlite:PATH, postgres://... or memory:",
       "7:50 storage.content: must be file:PATH, memory: or none"
     ]
   },

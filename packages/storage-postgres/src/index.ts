@@ -1,0 +1,2 @@
+export * as ConnectionUrl from "./ConnectionUrl.ts"
+export * as PostgresRegistry from "./PostgresRegistry.ts"

@@ -1,0 +1,94 @@
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as PostgresRegistry from "../src/PostgresRegistry.ts"
+import { describePostgres, newOptions } from "./support/database.ts"
+import * as EmbeddedPostgres from "./support/EmbeddedPostgres.ts"
+
+/** A server that only this file uses, so that it may be taken away. */
+const ownServer = Effect.acquireRelease(Effect.promise(EmbeddedPostgres.start), (server) => Effect.promise(server.stop))
+
+const put = (key: string, expected: number) => [
+  { collection: "c", key, expected, record: { value: String(expected + 1), entries: [] } }
+]
+
+describePostgres("a restart of the server", () => {
+  it.live(
+    "loses no call and applies no commit twice, and meanwhile everything may have changed",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* ownServer
+        const options = newOptions(server.url)
+        const one = yield* PostgresRegistry.make(options)
+        const other = yield* PostgresRegistry.make(options)
+        const writers = Array.from({ length: 8 }, (_, index) => `writer-${index}`)
+        yield* Effect.forEach(writers, (key) => one.commit(put(key, 0)))
+        yield* other.drainInvalidations
+
+        const run = { isOver: false }
+        const committed = new Map(writers.map((key) => [key, 1]))
+        // Each expects the version that its last commit made: a commit that was applied twice, or not at all,
+        // would be a conflict.
+        const writing = yield* Effect.forkChild(
+          Effect.forEach(
+            writers,
+            (key) =>
+              Effect.gen(function* () {
+                let version = 1
+                while (!run.isOver) {
+                  yield* one.commit(put(key, version))
+                  committed.set(key, ++version)
+                  const [record] = yield* other.read("c", [key])
+                  assert.strictEqual(record?.version, version)
+                }
+              }),
+            { concurrency: "unbounded", discard: true }
+          ),
+          { startImmediately: true }
+        )
+        yield* Effect.sleep("100 millis")
+        yield* Effect.promise(server.halt)
+        const stopped = new Map(committed)
+        const untilEverything = other.drainInvalidations.pipe(
+          Effect.tap(() => Effect.sleep("5 millis")),
+          Effect.repeat({ until: ({ _tag }) => _tag === "Everything" })
+        )
+        yield* untilEverything
+        assert.strictEqual((yield* other.drainInvalidations)._tag, "Everything")
+        yield* Effect.promise(server.resume)
+        yield* Effect.gen(function* () {
+          yield* Effect.sleep("5 millis")
+          return writers.every((key) => (committed.get(key) ?? 0) > (stopped.get(key) ?? 0))
+        }).pipe(Effect.repeat({ until: (all) => all }))
+        run.isOver = true
+        yield* Fiber.join(writing)
+
+        yield* other.drainInvalidations.pipe(
+          Effect.tap(() => Effect.sleep("5 millis")),
+          Effect.repeat({ until: ({ _tag }) => _tag !== "Everything" })
+        )
+        yield* one.commit(put("after", 0))
+        const seen = yield* other.drainInvalidations.pipe(
+          Effect.tap(() => Effect.sleep("2 millis")),
+          Effect.repeat({
+            until: (invalidation) =>
+              invalidation._tag === "Keys" && invalidation.keys.some(({ key }) => key === "after")
+          })
+        )
+        assert.strictEqual(seen._tag, "Keys")
+      }),
+    30_000
+  )
+
+  it.live("that takes too long makes the backend unavailable", () =>
+    Effect.gen(function* () {
+      const server = yield* ownServer
+      const backend = yield* PostgresRegistry.make({ ...newOptions(server.url), retryFor: "200 millis" })
+      yield* Effect.promise(server.halt)
+      for (const call of [backend.read("c", ["a"]), backend.commit(put("a", 0))]) {
+        const { reason } = yield* Effect.flip(call)
+        assert.strictEqual(reason._tag, "Unavailable")
+      }
+    })
+  )
+})
