@@ -1,4 +1,4 @@
-/** Gateways that share one SQLite registry and one blob directory, in front of one emulator; and who calls them. */
+/** Gateways that share one registry and one blob directory, in front of one emulator; and who calls them. */
 import { Account, CallPolicy, defaultPolicy, Deployment } from "@omnifile/core/Account"
 import type { FileSettings } from "@omnifile/core/Settings"
 import * as OpenAIEmulator from "@omnifile/testkit/OpenAIEmulator"
@@ -43,7 +43,10 @@ const keyOf = (user: (typeof users)[number]): string => `sk-test-key-of-${user}`
 
 const quick = new CallPolicy({ ...defaultPolicy, attempts: 1 })
 
-export const install = async (files: Partial<FileSettings> = {}): Promise<Installation> => {
+export const install = async (
+  files: Partial<FileSettings> = {},
+  registry?: Configuration["storage"]["registry"]
+): Promise<Installation> => {
   const directory = await mkdtemp(join(tmpdir(), "omnifile-gateways-"))
   const emulator = await OpenAIEmulator.start({ accounts: accounts.map((name) => ({ name, key: `sk-${name}` })) })
   const configuration: Configuration = {
@@ -68,7 +71,7 @@ export const install = async (files: Partial<FileSettings> = {}): Promise<Instal
       models: ["*"]
     })),
     storage: {
-      registry: { _tag: "Sqlite", filename: join(directory, "registry.db") },
+      registry: registry ?? { _tag: "Sqlite", filename: join(directory, "registry.db") },
       cache: "memory",
       content: { _tag: "Disk", directory: join(directory, "blobs") }
     },
