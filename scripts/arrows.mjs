@@ -10,7 +10,18 @@ const arrows = {
   "storage-*": ["core"],
   "provider-*": ["core"],
   testkit: ["core"],
-  node: ["core", "http", "storage-sqlite", "storage-postgres", "storage-fs", "provider-openai", "provider-anthropic"],
+  node: [
+      "core",
+      "http",
+      "storage-sqlite",
+      "storage-postgres",
+      "storage-redis",
+      "storage-s3",
+      "storage-azure-blob",
+      "storage-fs",
+      "provider-openai",
+      "provider-anthropic"
+    ],
   koa: ["core", "http", "node"],
   express: ["core", "http", "node"]
 }

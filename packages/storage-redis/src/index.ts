@@ -1,0 +1,2 @@
+export * as RedisLimits from "./RedisLimits.ts"
+export * as RedisRegistry from "./RedisRegistry.ts"
