@@ -1,12 +1,17 @@
 /** The storage that a configuration asks for. */
 import * as BlobStore from "@omnifile/core/BlobStore"
 import * as RegistryBackend from "@omnifile/core/RegistryBackend"
-import type { StorageError } from "@omnifile/core/StorageError"
+import * as StorageError from "@omnifile/core/StorageError"
+import type { Dependency } from "@omnifile/http/Dependencies"
 import * as DiskBlobs from "@omnifile/storage-fs/DiskBlobs"
 import * as PostgresRegistry from "@omnifile/storage-postgres/PostgresRegistry"
+import * as RedisLimits from "@omnifile/storage-redis/RedisLimits"
+import * as RedisRegistry from "@omnifile/storage-redis/RedisRegistry"
 import * as SqliteRegistry from "@omnifile/storage-sqlite/SqliteRegistry"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as RateLimiter from "effect/persistence/RateLimiter"
+import type * as Scope from "effect/Scope"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Configuration } from "./config/Configuration.ts"
@@ -15,7 +20,9 @@ import type { Configuration } from "./config/Configuration.ts"
 const notBuiltIn = (use: string, scheme: string) =>
   Layer.effectContext(Effect.die(new TypeError(`No backend is given for storage.${use} ${scheme}:`)))
 
-const registry = ({ storage }: Configuration): Layer.Layer<RegistryBackend.RegistryBackend, StorageError> => {
+const registry = ({
+  storage
+}: Configuration): Layer.Layer<RegistryBackend.RegistryBackend, StorageError.StorageError> => {
   switch (storage.registry._tag) {
     case "Sqlite":
       return SqliteRegistry.layer({ filename: storage.registry.filename })
@@ -23,13 +30,15 @@ const registry = ({ storage }: Configuration): Layer.Layer<RegistryBackend.Regis
       return PostgresRegistry.layer({ url: storage.registry.url })
     case "Memory":
       return RegistryBackend.layerMemory
+    case "Redis":
+      return RedisRegistry.layer({ url: storage.registry.url })
     case "Other":
       return notBuiltIn("registry", storage.registry.scheme)
   }
 }
 
 /** Where nothing is kept, content still has to pass through somewhere on its way to several accounts. */
-const content = ({ storage }: Configuration): Layer.Layer<BlobStore.BlobStore, StorageError> => {
+const content = ({ storage }: Configuration): Layer.Layer<BlobStore.BlobStore, StorageError.StorageError> => {
   switch (storage.content._tag) {
     case "Disk":
       return DiskBlobs.layer({ directory: storage.content.directory })
@@ -44,5 +53,45 @@ const content = ({ storage }: Configuration): Layer.Layer<BlobStore.BlobStore, S
 
 export const layer = (
   configuration: Configuration
-): Layer.Layer<BlobStore.BlobStore | RegistryBackend.RegistryBackend, StorageError> =>
+): Layer.Layer<BlobStore.BlobStore | RegistryBackend.RegistryBackend, StorageError.StorageError> =>
   Layer.mergeAll(registry(configuration), content(configuration))
+
+/** Where limits are counted, and what that depends on. */
+export interface LimitStore {
+  readonly store: Layer.Layer<RateLimiter.RateLimiterStore>
+  readonly dependencies: ReadonlyArray<Dependency>
+}
+
+export const limitStore = ({
+  limits
+}: Configuration): Effect.Effect<LimitStore, StorageError.StorageError, Scope.Scope> => {
+  const location = limits?.store
+  if (location?._tag !== "Redis") return Effect.succeed({ store: RateLimiter.layerStoreMemory, dependencies: [] })
+  return RedisLimits.make({ url: location.url }).pipe(
+    Effect.map(({ check, store }) => ({
+      store: Layer.succeed(RateLimiter.RateLimiterStore, store),
+      dependencies: [{ name: "limits", isNeeded: false, check }]
+    })),
+    Effect.mapError(
+      (cause) =>
+        new StorageError.StorageError({
+          backend: "limits",
+          method: "open",
+          reason: new StorageError.Unavailable({ cause })
+        })
+    )
+  )
+}
+
+/** Content that is there answers that there is none under a key of nobody. */
+export const contentDependency = (blobs: BlobStore.BlobStore["Service"]): Dependency => ({
+  name: "content",
+  isNeeded: true,
+  check: blobs.size("readiness").pipe(
+    Effect.asVoid,
+    Effect.catchIf(
+      ({ reason }) => reason._tag === "Missing",
+      () => Effect.void
+    )
+  )
+})

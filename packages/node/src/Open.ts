@@ -1,6 +1,6 @@
 /** From a configuration to a gateway that an adapter can mount. */
 import * as Authenticator from "@omnifile/core/Authenticator"
-import type { BlobStore } from "@omnifile/core/BlobStore"
+import { BlobStore } from "@omnifile/core/BlobStore"
 import type { Facade } from "@omnifile/core/Facade"
 import type { Hook } from "@omnifile/core/Hooks"
 import * as Limits from "@omnifile/core/Limits"
@@ -10,10 +10,12 @@ import type { RegistryBackend } from "@omnifile/core/RegistryBackend"
 import type { StorageError } from "@omnifile/core/StorageError"
 import { UnifiedIds } from "@omnifile/core/UnifiedId"
 import * as Api from "@omnifile/http/Api"
+import { Dependencies } from "@omnifile/http/Dependencies"
 import type { RequestBodies } from "@omnifile/http/RequestBodies"
 import { ServerSettings } from "@omnifile/http/ServerSettings"
 import { anthropic } from "@omnifile/provider-anthropic/Anthropic"
 import { openai } from "@omnifile/provider-openai/OpenAI"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { RateLimiterStore } from "effect/persistence/RateLimiter"
@@ -54,12 +56,25 @@ const secrets = ({ secret, storage }: Configuration) =>
     return { current, previous: secret.previous }
   })
 
-const limits = ({ configuration: { keys, limits }, limitStore }: OpenOptions): Limits.Configuration => ({
-  everyKey: limits?.everyKey ?? Limits.unlimited.everyKey,
-  teams: limits?.teams ?? Limits.unlimited.teams,
-  store: limitStore ?? Limits.unlimited.store,
-  keys
-})
+/** The limits, and what counting them depends on. */
+const layerLimits = ({ configuration, limitStore }: OpenOptions) =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const { keys, limits } = configuration
+      const { dependencies, store } =
+        limitStore === undefined ? yield* Backends.limitStore(configuration) : { dependencies: [], store: limitStore }
+      const { everyKey, teams } = limits ?? Limits.unlimited
+      return Context.add(Context.make(Limits.Configured, { everyKey, teams, store, keys }), Dependencies, dependencies)
+    })
+  )
+
+/** What readiness asks beside the registry. */
+const layerDependencies = Layer.effect(
+  Dependencies,
+  Effect.gen(function* () {
+    return [Backends.contentDependency(yield* BlobStore), ...(yield* Dependencies)]
+  })
+)
 
 /** What the API stands on, and an app beside it can use: the core, and how requests are read and callers known. */
 export type Services = Omnifile.Services | Authenticator.Authenticator | RequestBodies
@@ -78,14 +93,14 @@ const layerBackends = (options: OpenOptions) =>
     options.storage ?? Backends.layer(options.configuration),
     NodeMd5.layer,
     NodeSha256.layer,
-    Layer.succeed(Limits.Configured, limits(options)),
+    layerLimits(options),
     Layer.unwrap(Effect.map(secrets(options.configuration), UnifiedIds.layerSealed))
   )
 
 /** The core over the configured storage and accounts, and what routes need beside it. */
 const layerServices = (options: OpenOptions) => {
   const { keys, server } = options.configuration
-  return Omnifile.layer(coreOptions(options)).pipe(
+  return Layer.merge(Omnifile.layer(coreOptions(options)), layerDependencies).pipe(
     Layer.provide(layerBackends(options)),
     Layer.merge(Layer.provide(Authenticator.layer(keys), NodeSha256.layer)),
     Layer.merge(NodeBodies.layer),

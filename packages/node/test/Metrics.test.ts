@@ -36,6 +36,8 @@ describe("/metrics", () => {
     assert.include(lines, `omnifile_calls_total{${labels}} 2`)
     assert.include(lines, `omnifile_tokens_total{${labels},kind="input"} ${reported}`)
     assert.include(lines, "# TYPE omnifile_tokens_total counter")
+    assert.include(lines, 'omnifile_dependency_up{dependency="registry"} 1')
+    assert.include(lines, 'omnifile_dependency_up{dependency="content"} 1')
     assert.strictEqual((await get("sk-mona")).status, 403)
     assert.strictEqual((await get("sk-nobody")).status, 401)
     await gateway.close()

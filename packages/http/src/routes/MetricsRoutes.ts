@@ -3,14 +3,29 @@ import { Forbidden } from "@omnifile/core/CallError"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import * as Dependencies from "../Dependencies.ts"
 import * as Endpoint from "../Endpoint.ts"
 
 const contentType = "text/plain; version=0.0.4; charset=utf-8"
 
+/** As of this look at the metrics. */
+const updateDependencies = (answers: ReadonlyArray<Dependencies.Answer>) =>
+  Effect.forEach(
+    answers,
+    ({ isThere, name }) => {
+      const description = "Whether a service that the server stands on answers"
+      const up = Metric.gauge("omnifile_dependency_up", { description, attributes: { dependency: name } })
+      return Metric.update(up, isThere ? 1 : 0)
+    },
+    { discard: true }
+  )
+
 export const layer = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const { authenticated } = yield* Endpoint.make
+    const askDependencies = yield* Dependencies.make
 
     yield* router.add(
       "GET",
@@ -18,6 +33,7 @@ export const layer = HttpRouter.use(
       authenticated(
         Effect.fnUntraced(function* ({ principal }) {
           if (principal.role !== "admin") return yield* new Forbidden({ message: "Metrics are for admins." })
+          yield* updateDependencies(yield* askDependencies)
           return HttpServerResponse.text(yield* PrometheusMetrics.format(), { contentType })
         })
       )

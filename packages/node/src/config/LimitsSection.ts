@@ -2,6 +2,7 @@
 import type { Allowance as Amounts } from "@omnifile/core/Limits"
 import * as Schema from "effect/Schema"
 import * as Field from "./Field.ts"
+import * as StorageLocation from "./StorageLocation.ts"
 
 const most = 1_000_000_000_000
 
@@ -13,6 +14,7 @@ export const Allowance = Schema.Struct({
 })
 
 export const Limits = Schema.Struct({
+  store: Schema.optional(Field.fromSecretText(StorageLocation.readLimitStore)),
   key: Schema.optional(Allowance),
   teams: Schema.optional(Schema.Record(Schema.String, Allowance))
 })
@@ -23,6 +25,8 @@ export interface LimitSettings {
   readonly everyKey: Amounts
   /** By the name of the team. */
   readonly teams: ReadonlyMap<string, Amounts>
+  /** Where it is counted. Default: in memory, by each process for itself. */
+  readonly store?: StorageLocation.LimitLocation | undefined
 }
 
 export const toAllowance = (fields: (typeof Allowance)["Type"]): Amounts => ({
@@ -32,7 +36,8 @@ export const toAllowance = (fields: (typeof Allowance)["Type"]): Amounts => ({
   batchLines: fields.batch_lines_per_day
 })
 
-export const toSettings = ({ key = {}, teams = {} }: (typeof Limits)["Type"]): LimitSettings => ({
+export const toSettings = ({ key = {}, store, teams = {} }: (typeof Limits)["Type"]): LimitSettings => ({
   everyKey: toAllowance(key),
-  teams: new Map(Object.entries(teams).map(([team, allowance]) => [team, toAllowance(allowance)]))
+  teams: new Map(Object.entries(teams).map(([team, allowance]) => [team, toAllowance(allowance)])),
+  ...(store === undefined ? {} : { store })
 })

@@ -5,7 +5,7 @@
 import * as Redacted from "effect/Redacted"
 import { defaultBaseUrls } from "./Defaults.ts"
 import { fieldOf, select, showPath, type Finding, type Path } from "./Source.ts"
-import { isPostgres } from "./StorageLocation.ts"
+import { isShared } from "./StorageLocation.ts"
 import { suggest } from "./Suggestion.ts"
 
 type Rule = (tree: unknown) => ReadonlyArray<Finding>
@@ -169,7 +169,7 @@ const exclusiveMeansAlone: Rule = (tree) => {
 const sharedRegistryNeedsSecret: Rule = (tree) => {
   const registry = textField(fieldOf(tree, "storage"), "registry") ?? ""
   const secret = fieldOf(tree, "secret")
-  if (!isPostgres(registry) || (secret !== undefined && textOf(secret) !== "")) return []
+  if (!isShared(registry) || (secret !== undefined && textOf(secret) !== "")) return []
   return [{ path: ["secret"], message: "is required with a registry that several servers share", kind: "absence" }]
 }
 

@@ -20,6 +20,7 @@ export type RegistryLocation =
       /** Well-formed, as `@omnifile/storage-postgres` reads it. */ readonly url: Redacted.Redacted<string>
     }
   | { readonly _tag: "Memory" }
+  | Redis
   | Other
 
 /** The bytes of files. `None` keeps none. */
@@ -28,6 +29,15 @@ export type ContentLocation =
   | { readonly _tag: "Memory" }
   | { readonly _tag: "None" }
   | Other
+
+/** A Redis server; the URL may hold a password. */
+export interface Redis {
+  readonly _tag: "Redis"
+  readonly url: Redacted.Redacted<string>
+}
+
+/** What limits are counted in. */
+export type LimitLocation = { readonly _tag: "Memory" } | Redis
 
 export interface Options {
   /** What relative paths are relative to. */
@@ -39,7 +49,7 @@ export interface Options {
 type Read<A> = Result.Result<A, string>
 
 /** Schemes that are no slips, but belong to backends that are not in this version. */
-const notBuiltIn = ["redis", "rediss", "s3", "azblob", "gs", "mysql", "mongodb"]
+const notBuiltIn = ["s3", "azblob", "gs", "mysql", "mongodb"]
 
 const schemeOf = (text: string): string | undefined => /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase()
 
@@ -51,7 +61,18 @@ const pathOf = (text: string, scheme: string, cwd: string): string | undefined =
   return isPath ? resolve(cwd, path) : undefined
 }
 
-export const isPostgres = (text: string): boolean => ["postgres", "postgresql"].includes(schemeOf(text) ?? "")
+/** Whether several servers may share the registry, which then has no directory beside it. */
+export const isShared = (text: string): boolean =>
+  ["postgres", "postgresql", "redis", "rediss"].includes(schemeOf(text) ?? "")
+
+const isPostgres = (text: string): boolean => ["postgres", "postgresql"].includes(schemeOf(text) ?? "")
+
+const readRedis = (text: string): Redis | undefined => {
+  const scheme = schemeOf(text)
+  if ((scheme !== "redis" && scheme !== "rediss") || !URL.canParse(text)) return undefined
+  const { hostname } = new URL(text)
+  return hostname === "" ? undefined : { _tag: "Redis", url: Redacted.make(text) }
+}
 
 const isMemory = (text: string): boolean => text === "memory" || text === "memory:"
 
@@ -74,9 +95,11 @@ export const readRegistry =
     if (isPostgres(text)) {
       return Result.map(ConnectionUrl.parse(text), () => ({ _tag: "Postgres", url: Redacted.make(text) }))
     }
+    const redis = readRedis(text)
+    if (redis !== undefined) return Result.succeed(redis)
     const filename = pathOf(text, "sqlite", options.cwd)
     return filename === undefined
-      ? readOther(text, options, "must be sqlite:PATH, postgres://... or memory:")
+      ? readOther(text, options, "must be sqlite:PATH, postgres://..., redis://HOST or memory:")
       : Result.succeed({ _tag: "Sqlite", filename })
   }
 
@@ -90,6 +113,12 @@ export const readContent =
       ? readOther(text, options, "must be file:PATH, memory: or none")
       : Result.succeed({ _tag: "Disk", directory })
   }
+
+export const readLimitStore = (text: string): Read<LimitLocation> => {
+  if (isMemory(text)) return Result.succeed({ _tag: "Memory" })
+  const redis = readRedis(text)
+  return redis === undefined ? Result.fail("must be memory or redis://HOST") : Result.succeed(redis)
+}
 
 export const readCache = (text: string): Read<"memory"> =>
   isMemory(text)

@@ -131,8 +131,8 @@ files: { idempotency_ttl: 1w, on_partial_failure: some }
 `
     }),
     problems: [
-      "8:13 storage.registry: mysql storage is not built into this version: must be sqlite:PATH, postgres://... or memory:",
-      "9:10 storage.cache: redis storage is not built into this version: must be memory",
+      "8:13 storage.registry: mysql storage is not built into this version: must be sqlite:PATH, postgres://..., redis://HOST or memory:",
+      "9:10 storage.cache: must be memory",
       "10:12 storage.content: must be file:PATH, memory: or none"
     ]
   },
@@ -149,7 +149,7 @@ files: { idempotency_ttl: 1w, on_partial_failure: some }
     title: "paths that are none",
     yaml: text({ more: 'storage: { registry: "sqlite::memory:", content: "file:" }' }),
     problems: [
-      "7:22 storage.registry: must be sqlite:PATH, postgres://... or memory:",
+      "7:22 storage.registry: must be sqlite:PATH, postgres://..., redis://HOST or memory:",
       "7:50 storage.content: must be file:PATH, memory: or none"
     ]
   },
