@@ -20,7 +20,7 @@ import type { Configuration } from "./config/Configuration.ts"
 const notBuiltIn = (use: string, scheme: string) =>
   Layer.effectContext(Effect.die(new TypeError(`No backend is given for storage.${use} ${scheme}:`)))
 
-const registry = ({
+export const registry = ({
   storage
 }: Configuration): Layer.Layer<RegistryBackend.RegistryBackend, StorageError.StorageError> => {
   switch (storage.registry._tag) {
@@ -38,7 +38,7 @@ const registry = ({
 }
 
 /** Where nothing is kept, content still has to pass through somewhere on its way to several accounts. */
-const content = ({ storage }: Configuration): Layer.Layer<BlobStore.BlobStore, StorageError.StorageError> => {
+export const content = ({ storage }: Configuration): Layer.Layer<BlobStore.BlobStore, StorageError.StorageError> => {
   switch (storage.content._tag) {
     case "Disk":
       return DiskBlobs.layer({ directory: storage.content.directory })

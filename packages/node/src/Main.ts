@@ -3,12 +3,14 @@
  * common.
  */
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
 import * as Result from "effect/Result"
 import { existsSync } from "node:fs"
 import type { RequestListener } from "node:http"
 import { resolve } from "node:path"
 import { parseArgs } from "node:util"
 import * as Configuration from "./config/Configuration.ts"
+import * as Doctor from "./Doctor.ts"
 import type { Gateway } from "./Gateway.ts"
 import * as Open from "./Open.ts"
 import * as Server from "./Server.ts"
@@ -23,8 +25,10 @@ export interface MainOptions {
   readonly listener?: ((gateway: Gateway) => RequestListener) | undefined
 }
 
-const usage = (name: string): string => `Usage: ${name} [--config FILE]
+const usage = (name: string): string => `Usage: ${name} [doctor] [--config FILE]
 
+  doctor          checks the configuration, storage, accounts, clock and secrets, and starts nothing;
+                  ends with exit code 1 if anything would keep the server from its work
   --config FILE   the configuration; else $OMNIFILE_CONFIG, else ./omnifile.yaml if there is one
   --help          this text
 
@@ -115,12 +119,33 @@ const start = async (options: MainOptions, source: Source): Promise<void> => {
   })
 }
 
+/** Tells what works and what does not, a line each. */
+const examine = async ({ configuration }: Source): Promise<void> => {
+  const findings = await Effect.runPromise(
+    Effect.provide(Doctor.examine(configuration, Open.builtInProviders), Logger.layer([]))
+  )
+  process.stdout.write(Doctor.toText([{ subject: "configuration", verdict: "ok", detail: "is valid" }, ...findings]))
+  if (findings.some(({ verdict }) => verdict === "failed")) process.exitCode = 1
+}
+
 /** Runs the program. What is wrong with the configuration goes to standard error, all of it, with exit code 1. */
 export const main = async (options: MainOptions): Promise<void> => {
-  const { config, help } = parseArgs({ options: { config: { type: "string" }, help: { type: "boolean" } } }).values
+  const { positionals, values } = parseArgs({
+    options: { config: { type: "string" }, help: { type: "boolean" } },
+    allowPositionals: true
+  })
+  const { config, help } = values
+  const [command, ...more] = positionals
+  if ((command !== undefined && command !== "doctor") || more.length > 0) {
+    return fail(`Unknown command ${positionals.join(" ")}\n\n${usage(options.name)}`)
+  }
   if (help === true) return void process.stdout.write(usage(options.name))
   const source = await Effect.runPromise(Effect.result(findSource(config, options)))
   if (Result.isFailure(source)) return fail(source.failure.message)
+  if (command === "doctor") {
+    await examine(source.success)
+    return source.success.close()
+  }
   try {
     await start(options, source.success)
   } catch (cause) {
