@@ -11,17 +11,17 @@ const arrows = {
   "provider-*": ["core"],
   testkit: ["core"],
   node: [
-      "core",
-      "http",
-      "storage-sqlite",
-      "storage-postgres",
-      "storage-redis",
-      "storage-s3",
-      "storage-azure-blob",
-      "storage-fs",
-      "provider-openai",
-      "provider-anthropic"
-    ],
+    "core",
+    "http",
+    "storage-sqlite",
+    "storage-postgres",
+    "storage-redis",
+    "storage-s3",
+    "storage-azure-blob",
+    "storage-fs",
+    "provider-openai",
+    "provider-anthropic"
+  ],
   koa: ["core", "http", "node"],
   express: ["core", "http", "node"]
 }

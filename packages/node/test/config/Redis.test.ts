@@ -33,7 +33,7 @@ limits: { store: "rediss://other.example" }
   itTells({
     title: "needs a secret, because there is no directory to keep one in",
     yaml: text({ more: "storage: { registry: redis://localhost }" }),
-    problems: ["1:1 secret: is required with a registry that has no directory"]
+    problems: ["1:1 secret: is required with a registry that several servers share"]
   })
 
   itTells({
@@ -42,7 +42,7 @@ limits: { store: "rediss://other.example" }
       more: 'secret: 0123456789abcdef\nstorage: { registry: "redis:" }\nlimits: { store: postgres://host }\n'
     }),
     problems: [
-      "8:22 storage.registry: must be sqlite:PATH, redis://HOST or memory:",
+      "8:22 storage.registry: must be sqlite:PATH, postgres://..., redis://HOST or memory:",
       "9:18 limits.store: must be memory or redis://HOST"
     ]
   })
