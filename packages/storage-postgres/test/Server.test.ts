@@ -1,23 +1,77 @@
-import { assert, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
+import path from "node:path"
 import * as PostgresRegistry from "../src/PostgresRegistry.ts"
-import { describePostgres, newOptions } from "./support/database.ts"
+import { describePostgres, newOptions, newUrl, openClient } from "./support/database.ts"
 import * as EmbeddedPostgres from "./support/EmbeddedPostgres.ts"
 
 /** A server that only this file uses, so that it may be taken away. */
-const ownServer = Effect.acquireRelease(Effect.promise(EmbeddedPostgres.start), (server) => Effect.promise(server.stop))
+let started: EmbeddedPostgres.EmbeddedPostgres | undefined
+const theServer = Effect.sync(() => {
+  if (started === undefined) throw new Error("the server has not started yet")
+  return started
+})
+const startServer = async () => {
+  started = await EmbeddedPostgres.start()
+}
+const stopServer = () => started?.stop()
 
 const put = (key: string, expected: number) => [
   { collection: "c", key, expected, record: { value: String(expected + 1), entries: [] } }
 ]
 
-describePostgres("a restart of the server", () => {
+describePostgres("a server of its own", () => {
+  beforeAll(startServer)
+  afterAll(stopServer)
+
+  it.live("is trusted as far as sslmode says", () =>
+    Effect.gen(function* () {
+      const server = yield* theServer
+      const admin = yield* openClient(newUrl(server.url), 1)
+      const certificates = path.join(import.meta.dirname, "certificates")
+      /** With a certificate that its own key has signed, for 127.0.0.1 or for a host of another name. */
+      const secure = (name: "address" | "elsewhere") =>
+        Effect.promise(async () => {
+          const settings = {
+            ssl_cert_file: server.hide(path.join(certificates, `${name}.pem`)),
+            ssl_key_file: server.hide(path.join(certificates, `${name}.key.pem`)),
+            ssl: "on"
+          }
+          for (const [setting, value] of Object.entries(settings)) {
+            await admin.unsafe(`ALTER SYSTEM SET ${setting} = '${value}'`)
+          }
+          await server.halt()
+          await server.resume()
+        })
+      const outcome = (parameters: string, authority?: string) => {
+        const rootCertificate = authority && `&sslrootcert=${path.join(certificates, authority)}.pem`
+        const url = Redacted.make(`${newUrl(server.url)}&${parameters}${rootCertificate ?? ""}`)
+        return Effect.scoped(PostgresRegistry.make({ url, retryFor: "100 millis" })).pipe(
+          Effect.map(() => "open"),
+          Effect.catch(({ reason }) => Effect.succeed("cause" in reason ? String(reason.cause) : reason._tag))
+        )
+      }
+
+      assert.strictEqual(yield* outcome("sslmode=prefer"), "open")
+      assert.notStrictEqual(yield* outcome("sslmode=require"), "open")
+      yield* secure("address")
+      assert.strictEqual(yield* outcome("sslmode=require"), "open")
+      assert.match(yield* outcome("sslmode=verify-full"), /self-signed certificate/)
+      assert.match(yield* outcome("sslmode=verify-ca", "elsewhere"), /self-signed certificate/)
+      assert.strictEqual(yield* outcome("sslmode=verify-full", "address"), "open")
+      yield* secure("elsewhere")
+      assert.match(yield* outcome("sslmode=verify-full", "elsewhere"), /does not match certificate/)
+      assert.strictEqual(yield* outcome("sslmode=verify-ca", "elsewhere"), "open")
+    })
+  )
+
   it.live(
-    "loses no call and applies no commit twice, and meanwhile everything may have changed",
+    "that restarts loses no call and applies no commit twice, and meanwhile everything may have changed",
     () =>
       Effect.gen(function* () {
-        const server = yield* ownServer
+        const server = yield* theServer
         const options = newOptions(server.url)
         const one = yield* PostgresRegistry.make(options)
         const other = yield* PostgresRegistry.make(options)
@@ -80,9 +134,9 @@ describePostgres("a restart of the server", () => {
     30_000
   )
 
-  it.live("that takes too long makes the backend unavailable", () =>
+  it.live("that is away for too long makes the backend unavailable", () =>
     Effect.gen(function* () {
-      const server = yield* ownServer
+      const server = yield* theServer
       const backend = yield* PostgresRegistry.make({ ...newOptions(server.url), retryFor: "200 millis" })
       yield* Effect.promise(server.halt)
       for (const call of [backend.read("c", ["a"]), backend.commit(put("a", 0))]) {
