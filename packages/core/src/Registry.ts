@@ -11,6 +11,7 @@ import type * as PubSub from "effect/PubSub"
 import type * as Schema from "effect/Schema"
 import type { Scope } from "./Access.ts"
 import * as Event from "./Event.ts"
+import * as CacheMetrics from "./CacheMetrics.ts"
 import { FileCache } from "./FileCache.ts"
 import type { ManagedFile, Purpose } from "./ManagedFile.ts"
 import type { Versioned } from "./Records.ts"
@@ -140,6 +141,7 @@ export interface FileChange {
 const make = Effect.gen(function* () {
   const backend = yield* RegistryBackend
   const cache = new FileCache()
+  const countLookups = yield* CacheMetrics.make
   const fail = StorageError.of(backend.name)
 
   const decodeWith =
@@ -188,8 +190,12 @@ const make = Effect.gen(function* () {
     Effect.flatMap(backend.drainInvalidations, (invalidation) => {
       if (invalidation._tag !== "Nothing") cache.invalidate(invalidation)
       const known = keys.map((key) => cache.get(key)?.value)
-      if (known.every((file) => file !== undefined)) return Effect.succeed(known)
+      if (known.every((file) => file !== undefined)) {
+        countLookups(known.length, 0)
+        return Effect.succeed(known)
+      }
       const missing = keys.filter((_, index) => known[index] === undefined)
+      countLookups(keys.length - missing.length, missing.length)
       return Effect.map(readFiles(missing), (found) => {
         const rest = found.values()
         return known.map((file) => file ?? rest.next().value)

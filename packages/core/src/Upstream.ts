@@ -18,6 +18,7 @@ import * as FailedAnswer from "./FailedAnswer.ts"
 import * as HttpTransport from "./HttpTransport.ts"
 import type { Decoded, Provider, ProviderCall } from "./Provider.ts"
 import * as ProviderError from "./ProviderError.ts"
+import * as ProviderMetrics from "./ProviderMetrics.ts"
 
 /** An account together with the protocol that it speaks. */
 export interface ProviderAccount {
@@ -84,7 +85,7 @@ const make = Effect.gen(function* () {
       Effect.ensuring(Effect.sync(response.cancel)),
       Effect.flatMap(Effect.fail)
     )
-  })
+  }, Effect.tapError(ProviderMetrics.countFailure))
 
   /** Milliseconds that the provider asks to wait. */
   const askedPause = ({ reason }: ProviderError.ProviderError): number =>

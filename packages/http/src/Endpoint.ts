@@ -16,6 +16,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as ApiError from "./ApiError.ts"
 import * as RequestId from "./RequestId.ts"
+import * as RequestMetrics from "./RequestMetrics.ts"
 
 /** What is known of a request that has been answered. */
 export interface RequestLogEntry {
@@ -70,6 +71,7 @@ export const make = Effect.gen(function* () {
   const authenticator = yield* Authenticator
   const log = yield* RequestLog
   const requestId = yield* RequestId.make
+  const count = RequestMetrics.make()
 
   /** `errors` is how whatever goes wrong is answered, a missing key included. */
   const authenticated = <R>(
@@ -87,19 +89,22 @@ export const make = Effect.gen(function* () {
         const id = requestId(headers)
         let caller: Principal | null = null
 
-        const answer = (response: HttpServerResponse.HttpServerResponse, failure: ApiError.ErrorAnswer | null) => {
-          log({
-            requestId: id,
-            method: request.method,
-            path: pathOf(request.url),
-            status: response.status,
-            duration: clock.currentTimeMillisUnsafe() - started,
-            user: caller?.user ?? null,
-            team: caller?.team ?? null,
-            error: failure?.message ?? null
+        const answer = (response: HttpServerResponse.HttpServerResponse, failure: ApiError.ErrorAnswer | null) =>
+          Effect.contextWith((context: Context.Context<never>) => {
+            const duration = clock.currentTimeMillisUnsafe() - started
+            count(context, { method: request.method, status: response.status, duration })
+            log({
+              requestId: id,
+              method: request.method,
+              path: pathOf(request.url),
+              status: response.status,
+              duration,
+              user: caller?.user ?? null,
+              team: caller?.team ?? null,
+              error: failure?.message ?? null
+            })
+            return Effect.succeed(HttpServerResponse.setHeader(response, "x-request-id", id))
           })
-          return Effect.succeed(HttpServerResponse.setHeader(response, "x-request-id", id))
-        }
         const refuse = (failure: ApiError.ErrorAnswer) => answer(errors.respond(failure, id), failure)
 
         return authenticator.authenticate(apiKey(headers)).pipe(

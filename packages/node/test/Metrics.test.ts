@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Account } from "@omnifile/core/Account"
 import * as Installation from "@omnifile/testkit/host/Installation"
 import * as WatchedStorage from "@omnifile/testkit/host/WatchedStorage"
 import * as Redacted from "effect/Redacted"
@@ -13,7 +14,10 @@ describe("/metrics", () => {
       { key: Redacted.make("sk-mona"), role: "user" as const, user: "mona", team: "red", models: ["*"] },
       { key: Redacted.make("sk-root"), role: "admin" as const, user: null, team: null, models: ["*"] }
     ]
-    const gateway = await Open.open({ ...base, configuration: { ...base.configuration, keys } })
+    const accounts = base.configuration.accounts.map((account) =>
+      account.id === "beta" ? new Account({ ...account, apiKey: Redacted.make("sk-of-nobody") }) : account
+    )
+    const gateway = await Open.open({ ...base, configuration: { ...base.configuration, accounts, keys } })
     const get = (key: string) =>
       gateway.web(new Request("http://test/metrics", { headers: { authorization: `Bearer ${key}` } }))
     const model = Installation.modelOf("alpha")
@@ -29,6 +33,26 @@ describe("/metrics", () => {
       const { usage } = (await answer.json()) as { readonly usage: { readonly prompt_tokens: number } }
       reported += usage.prompt_tokens
     }
+    const headers = { authorization: "Bearer sk-mona" }
+    const refused = await gateway.web(
+      new Request("http://test/v1/chat/completions", {
+        method: "POST",
+        headers: { ...headers, "content-type": "application/json" },
+        body: JSON.stringify({ model: Installation.modelOf("beta"), messages: [{ role: "user", content: "hello" }] })
+      })
+    )
+    assert.strictEqual(refused.status, 502)
+    const form = new FormData()
+    form.set("purpose", "user_data")
+    form.set("file", new File(["looked at twice"], "notes.txt"))
+    form.set("target_model_names", model)
+    const made = await gateway.web(new Request("http://test/v1/files", { method: "POST", headers, body: form }))
+    const { id } = (await made.json()) as { readonly id: string }
+    for (let look = 0; look < 2; look++) await gateway.web(new Request(`http://test/v1/files/${id}`, { headers }))
+    // An instance that has not seen the file.
+    const other = await Open.open({ ...base, configuration: { ...base.configuration, keys } })
+    await other.web(new Request(`http://test/v1/files/${id}`, { headers }))
+    await other.close()
     const answer = await get("sk-root")
     assert.strictEqual(answer.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8")
     const lines = (await answer.text()).split("\n")
@@ -36,6 +60,11 @@ describe("/metrics", () => {
     assert.include(lines, `omnifile_calls_total{${labels}} 2`)
     assert.include(lines, `omnifile_tokens_total{${labels},kind="input"} ${reported}`)
     assert.include(lines, "# TYPE omnifile_tokens_total counter")
+    assert.include(lines, 'omnifile_http_requests_total{method="POST",route="/v1/chat/completions",status="200"} 2')
+    assert.include(lines, 'omnifile_http_request_duration_seconds_count{method="POST",route="/v1/chat/completions"} 3')
+    assert.match(lines.join("\n"), /^omnifile_file_cache_total\{result="miss"\} [1-9]/m)
+    assert.match(lines.join("\n"), /^omnifile_file_cache_total\{result="hit"\} [1-9]/m)
+    assert.include(lines, 'omnifile_provider_errors_total{account="beta",reason="unauthorized"} 1')
     assert.include(lines, 'omnifile_dependency_up{dependency="registry"} 1')
     assert.include(lines, 'omnifile_dependency_up{dependency="content"} 1')
     assert.strictEqual((await get("sk-mona")).status, 403)
