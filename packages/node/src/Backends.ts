@@ -1,5 +1,6 @@
 /** The storage that a configuration asks for. */
 import * as BlobStore from "@omnifile/core/BlobStore"
+import * as EncryptedBlobs from "@omnifile/core/EncryptedBlobs"
 import * as RegistryBackend from "@omnifile/core/RegistryBackend"
 import * as StorageError from "@omnifile/core/StorageError"
 import type { Dependency } from "@omnifile/http/Dependencies"
@@ -7,6 +8,7 @@ import * as DiskBlobs from "@omnifile/storage-fs/DiskBlobs"
 import * as PostgresRegistry from "@omnifile/storage-postgres/PostgresRegistry"
 import * as RedisLimits from "@omnifile/storage-redis/RedisLimits"
 import * as RedisRegistry from "@omnifile/storage-redis/RedisRegistry"
+import type { Options as S3Options } from "@omnifile/storage-s3/S3Blobs"
 import * as SqliteRegistry from "@omnifile/storage-sqlite/SqliteRegistry"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -37,18 +39,35 @@ export const registry = ({
   }
 }
 
+/** The SDK is large: it is loaded when it is asked for, so that others start without it. */
+const s3 = (options: S3Options): Layer.Layer<BlobStore.BlobStore> =>
+  Layer.unwrap(
+    Effect.map(
+      Effect.promise(() => import("@omnifile/storage-s3/S3Blobs")),
+      (S3Blobs) => S3Blobs.layer(options)
+    )
+  )
+
 /** Where nothing is kept, content still has to pass through somewhere on its way to several accounts. */
-export const content = ({ storage }: Configuration): Layer.Layer<BlobStore.BlobStore, StorageError.StorageError> => {
+const plainContent = ({ storage }: Configuration): Layer.Layer<BlobStore.BlobStore, StorageError.StorageError> => {
   switch (storage.content._tag) {
     case "Disk":
       return DiskBlobs.layer({ directory: storage.content.directory })
     case "None":
       return DiskBlobs.layer({ directory: join(tmpdir(), "omnifile-in-transit") })
+    case "S3":
+      return s3({ ...storage.s3, bucket: storage.content.bucket, prefix: storage.content.prefix })
     case "Memory":
       return BlobStore.layerMemory
     case "Other":
       return notBuiltIn("content", storage.content.scheme)
   }
+}
+
+export const content = (configuration: Configuration): Layer.Layer<BlobStore.BlobStore, StorageError.StorageError> => {
+  const keys = configuration.storage.encryptionKeys
+  const plain = plainContent(configuration)
+  return keys === undefined ? plain : EncryptedBlobs.layer({ keys }).pipe(Layer.provide(plain))
 }
 
 export const layer = (

@@ -15,6 +15,7 @@ import { decode } from "./Decoder.ts"
 import type { Environment } from "./Interpolation.ts"
 import type { LimitSettings } from "./LimitsSection.ts"
 import type { ContentLocation, RegistryLocation } from "./StorageLocation.ts"
+import type { EncryptionKeys, S3Settings } from "./StorageSection.ts"
 import * as YamlSource from "./YamlSource.ts"
 
 export { ConfigurationError, type Problem } from "./ConfigurationError.ts"
@@ -25,6 +26,10 @@ export interface StorageSettings {
   readonly registry: RegistryLocation
   readonly cache: "memory"
   readonly content: ContentLocation
+  /** For content in a bucket. What is not said is what the AWS SDK finds in its surroundings. */
+  readonly s3?: S3Settings | undefined
+  /** Content is encrypted under the first, before it is stored. Default: it is not. */
+  readonly encryptionKeys?: EncryptionKeys | undefined
 }
 
 export interface ServerSettings {

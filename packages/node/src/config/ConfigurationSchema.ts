@@ -9,6 +9,7 @@ import * as JobsSection from "./JobsSection.ts"
 import * as LimitsSection from "./LimitsSection.ts"
 import type { Finding, Path } from "./Source.ts"
 import * as StorageLocation from "./StorageLocation.ts"
+import * as StorageSection from "./StorageSection.ts"
 import { suggest } from "./Suggestion.ts"
 import * as WebhooksSection from "./WebhooksSection.ts"
 
@@ -66,7 +67,9 @@ const makeStorage = (options: Options) =>
   Schema.Struct({
     registry: Schema.optional(Field.fromSecretText(StorageLocation.readRegistry(options))),
     cache: Schema.optional(Field.fromSecretText(StorageLocation.readCache)),
-    content: Schema.optional(Field.fromSecretText(StorageLocation.readContent(options)))
+    content: Schema.optional(Field.fromSecretText(StorageLocation.readContent(options))),
+    s3: Schema.optional(StorageSection.S3),
+    encryption_keys: Schema.optional(StorageSection.EncryptionKeys)
   })
 
 const Log = Schema.Struct({

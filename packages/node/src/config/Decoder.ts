@@ -15,6 +15,7 @@ import * as JobsSection from "./JobsSection.ts"
 import * as LimitsSection from "./LimitsSection.ts"
 import * as Rules from "./Rules.ts"
 import type { Source } from "./Source.ts"
+import * as StorageSection from "./StorageSection.ts"
 import * as WebhooksSection from "./WebhooksSection.ts"
 
 type Fields = ConfigurationSchema.Fields
@@ -128,7 +129,9 @@ const toConfiguration = (fields: Fields, cwd: string, fromEnv: Partial<ServerSet
     storage: {
       registry: storage?.registry ?? defaultStorage.registry,
       cache: storage?.cache ?? defaultStorage.cache,
-      content: storage?.content ?? defaultStorage.content
+      content: storage?.content ?? defaultStorage.content,
+      ...(storage?.s3 === undefined ? {} : { s3: StorageSection.toS3Settings(storage.s3) }),
+      ...(storage?.encryption_keys === undefined ? {} : { encryptionKeys: storage.encryption_keys })
     },
     secret: {
       current: secret === undefined || Redacted.value(secret) === "" ? null : secret,

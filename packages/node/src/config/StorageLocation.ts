@@ -28,6 +28,7 @@ export type ContentLocation =
   | { readonly _tag: "Disk"; /** Absolute. */ readonly directory: string }
   | { readonly _tag: "Memory" }
   | { readonly _tag: "None" }
+  | { readonly _tag: "S3"; readonly bucket: string; /** Empty, or ends with a slash. */ readonly prefix: string }
   | Other
 
 /** A Redis server; the URL may hold a password. */
@@ -49,7 +50,7 @@ export interface Options {
 type Read<A> = Result.Result<A, string>
 
 /** Schemes that are no slips, but belong to backends that are not in this version. */
-const notBuiltIn = ["s3", "azblob", "gs", "mysql", "mongodb"]
+const notBuiltIn = ["azblob", "gs", "mysql", "mongodb"]
 
 const schemeOf = (text: string): string | undefined => /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase()
 
@@ -103,14 +104,23 @@ export const readRegistry =
       : Result.succeed({ _tag: "Sqlite", filename })
   }
 
+/** `s3://BUCKET` or `s3://BUCKET/PREFIX`; a URL with anything else is no location. */
+const bucketOf = (text: string): Result.Result<ContentLocation, string> => {
+  const [, bucket, prefix = ""] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([^?#@]*))?$/i.exec(text) ?? []
+  if (bucket === undefined) return Result.fail("must be s3://BUCKET/PREFIX; credentials belong to storage.s3")
+  const path = prefix.replace(/^\/+|\/+$/g, "")
+  return Result.succeed({ _tag: "S3", bucket, prefix: path === "" ? "" : `${path}/` })
+}
+
 export const readContent =
   (options: Options) =>
   (text: string): Read<ContentLocation> => {
     if (isMemory(text)) return Result.succeed({ _tag: "Memory" })
     if (text === "none" || text === "none:") return Result.succeed({ _tag: "None" })
+    if (schemeOf(text) === "s3" && !options.schemes.includes("s3")) return bucketOf(text)
     const directory = pathOf(text, "file", options.cwd)
     return directory === undefined
-      ? readOther(text, options, "must be file:PATH, memory: or none")
+      ? readOther(text, options, "must be file:PATH, s3://BUCKET/PREFIX, memory: or none")
       : Result.succeed({ _tag: "Disk", directory })
   }
 
