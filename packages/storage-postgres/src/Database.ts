@@ -12,8 +12,11 @@ const reconnectDelay = 0.05
 /** Seconds in which a connection has to stand. */
 const connectTimeout = 10
 
-/** Seconds that a query in hand may still take when the client is closed. */
-const closeTimeout = 2
+/**
+ * Seconds that a query in hand may still take when the client is closed. Nobody waits for one by then; and the
+ * package would wait for ever for a connection that a restart of the server cut off.
+ */
+const closeTimeout = 0.25
 
 /**
  * Every statement of this package reads by an index. A planner that does not know the tables yet, or that plans
