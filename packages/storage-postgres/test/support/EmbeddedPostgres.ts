@@ -83,7 +83,10 @@ export const start = async (): Promise<EmbeddedPostgres> => {
     const settings = ["fsync=off", "max_connections=200", "unix_socket_directories=", "listen_addresses=127.0.0.1"]
     const args = ["-D", data, "-p", String(port), ...settings.flatMap((setting) => ["-c", setting])]
     let server: ChildProcess | undefined
-    const kill = () => void server?.kill("SIGKILL")
+    const abandon = () => {
+      server?.kill("SIGKILL")
+      remove()
+    }
     const resume = async () => {
       server = spawn(postgres, args, { ...identity, cwd: directory, stdio: ["ignore", "ignore", "pipe"] })
       await untilReady(server)
@@ -95,7 +98,7 @@ export const start = async (): Promise<EmbeddedPostgres> => {
       await exited
     }
     // A test run that ends early must not leave the server behind.
-    process.once("exit", kill)
+    process.once("exit", abandon)
     await resume()
     return {
       url: `postgres://postgres@127.0.0.1:${port}/postgres`,
@@ -110,7 +113,7 @@ export const start = async (): Promise<EmbeddedPostgres> => {
       },
       stop: async () => {
         await halt()
-        process.off("exit", kill)
+        process.off("exit", abandon)
         remove()
       }
     }
