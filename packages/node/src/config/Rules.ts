@@ -173,6 +173,19 @@ const sharedRegistryNeedsSecret: Rule = (tree) => {
   return [{ path: ["secret"], message: "is required with a registry that several servers share", kind: "absence" }]
 }
 
+const wholeCredentials: Rule = (tree) =>
+  select(tree, ["storage", "s3"]).flatMap(({ path, value }) => {
+    const fields = ["access_key_id", "secret_access_key"]
+    const absent = fields.filter((field) => fieldOf(value, field) === undefined)
+    return absent.length === 1
+      ? absent.map((field): Finding => ({
+          path: [...path, field],
+          message: "is required beside the other",
+          kind: "absence"
+        }))
+      : []
+  })
+
 /** Everything in the tree that breaks a rule. */
 export const check = (tree: unknown, providers: ReadonlyArray<string>): ReadonlyArray<Finding> =>
   [
@@ -188,5 +201,7 @@ export const check = (tree: unknown, providers: ReadonlyArray<string>): Readonly
     openaiFields,
     exclusiveMeansAlone,
     limitedTeams,
-    sharedRegistryNeedsSecret
+    sharedRegistryNeedsSecret,
+    unique(["storage", "encryption_keys", "*", "id"]),
+    wholeCredentials
   ].flatMap((rule) => rule(tree))

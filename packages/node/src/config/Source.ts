@@ -35,11 +35,18 @@ const showStep = (step: string | number): string => {
 export const showPath = (path: Path): string | null =>
   path.length === 0 ? null : path.map(showStep).join("").replace(/^\./, "")
 
-const secretFields = new Set<unknown>(["api_key", "key", "secret", "previous_secrets"])
+const secretFields = new Set<unknown>([
+  "api_key",
+  "key",
+  "secret",
+  "previous_secrets",
+  "access_key_id",
+  "secret_access_key"
+])
 
 /** Whether the text at this path is to be redacted. The addresses of storage may hold passwords. */
 export const isSecret = (path: Path): boolean =>
-  path[0] === "storage" || secretFields.has(path.findLast((step) => typeof step === "string"))
+  (path[0] === "storage" && path.length === 2) || secretFields.has(path.findLast((step) => typeof step === "string"))
 
 /** What a path with `*` for any element of a list leads to, each with its own path. */
 export const select = (

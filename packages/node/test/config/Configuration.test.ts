@@ -180,6 +180,40 @@ files: { on_partial_failure: any, replicate: targets, allow_provider_ids: true, 
     })
   )
 
+  it.effect("knows buckets, and keys that content is encrypted under", () =>
+    Effect.gen(function* () {
+      const secret = Buffer.alloc(32, 7).toString("base64")
+      const { storage } = yield* parse(
+        text({
+          more: [
+            "storage:",
+            '  content: "s3://files/blobs/"',
+            "  s3: { endpoint: 'http://127.0.0.1:9000', path_style: true, access_key_id: id, secret_access_key: pw }",
+            `  encryption_keys: [{ id: "2026-11", secret: "${secret}" }]`
+          ].join("\n")
+        })
+      )
+      assert.deepStrictEqual(storage.content, { _tag: "S3", bucket: "files", prefix: "blobs/" })
+      assert.strictEqual(storage.s3?.endpoint, "http://127.0.0.1:9000")
+      assert.strictEqual(storage.s3?.credentials?.accessKeyId, "id")
+      assert.notInclude(JSON.stringify(storage), "pw")
+      const [key] = storage.encryptionKeys ?? assert.fail("there is no key")
+      assert.deepStrictEqual(Redacted.value(key.secret), new Uint8Array(32).fill(7))
+    })
+  )
+
+  for (const [title, more, message] of [
+    ["half of a bucket's credentials", "storage: { s3: { access_key_id: id } }", "secret_access_key: is required"],
+    ["a short key", 'storage: { encryption_keys: [{ id: a, secret: "c2hvcnQ=" }] }', "must be 32 bytes in base64"],
+    ["credentials in a location", 'storage: { content: "s3://a:b@bucket" }', "credentials belong to storage.s3"]
+  ] as const) {
+    it.effect(`refuses ${title}`, () =>
+      Effect.gen(function* () {
+        assert.include((yield* Effect.flip(parse(text({ more })))).message, message)
+      })
+    )
+  }
+
   it.effect("passes on places for which the program has backends of its own, redacted", () =>
     Effect.gen(function* () {
       const { storage } = yield* parse(text({ more: 'storage: { content: "s3://key:pw@bucket/prefix" }' }), {
