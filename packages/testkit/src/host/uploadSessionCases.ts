@@ -86,7 +86,8 @@ export const register = (host: () => RunningHost): void => {
     await addPart(host(), upload.id, "abcd")
     assert.strictEqual((await openai.uploads.cancel(upload.id)).status, "cancelled")
     assert.propertyVal(await failure(addPart(host(), upload.id, "abcd")), "status", 400)
-    await storage.until(() => blobs() === before)
+    // Fewer, when what an earlier upload left has gone meanwhile.
+    await storage.until(() => blobs() <= before)
     for (const id of ["upload_none", upload.id.toUpperCase()]) {
       const error = await failure(openai.uploads.cancel(id))
       assert.propertyVal(error, "status", 404)
