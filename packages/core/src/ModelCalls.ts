@@ -119,7 +119,7 @@ const edited = (body: Bytes.InMemory, edits: ReadonlyArray<Edit>): RequestBody =
   const pieces = splice(body.chunks, edits)
   const [only] = pieces
   if (only !== undefined && pieces.length === 1) return only
-  const bytes = Bytes.fromArray(...pieces)
+  const bytes = new Bytes.InMemory(pieces)
   return { bytes, length: bytes.length }
 }
 

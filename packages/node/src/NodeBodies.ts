@@ -46,6 +46,12 @@ const lengthOf = (request: HttpServerRequest, readable: Readable): number =>
 
 const brokenOff = invalid("The body broke off before its end.")
 
+/** Chunks below this length are short; in bytes. */
+const shortLength = 1024
+
+/** So many short chunks in a row become one: a body in single bytes would take a hundred times its size. */
+const joinedCount = 256
+
 const collect = (
   request: HttpServerRequest,
   readable: Readable,
@@ -59,16 +65,22 @@ const collect = (
     if (announced > limit) return refuse()
     const chunks: Array<Uint8Array> = []
     let length = 0
+    let shortOnes = 0
     const stop = (): void => {
       readable.off("data", onData).off("end", onEnd).off("close", onBreak).off("error", onBreak)
     }
     const onEnd = (): void => {
       stop()
-      resume(Effect.succeed(Bytes.fromArray(...chunks)))
+      resume(Effect.succeed(new Bytes.InMemory(chunks)))
     }
     const onData = (chunk: Buffer): void => {
       chunks.push(chunk)
       length += chunk.length
+      shortOnes = chunk.length < shortLength ? shortOnes + 1 : 0
+      if (shortOnes === joinedCount) {
+        chunks.push(Bytes.concat(chunks.splice(-joinedCount)))
+        shortOnes = 0
+      }
       if (length > limit) {
         stop()
         refuse()

@@ -4,6 +4,7 @@ import * as FormBody from "@omnifile/testkit/host/FormBody"
 import { key, modelOf } from "@omnifile/testkit/host/Installation"
 import * as HostSuite from "@omnifile/testkit/HostSuite"
 import * as RunningHost from "@omnifile/testkit/host/RunningHost"
+import { connect } from "node:net"
 import { buffer } from "node:stream/consumers"
 import type { Gateway } from "../src/Gateway.ts"
 import * as Open from "../src/Open.ts"
@@ -48,6 +49,24 @@ describe("a body that somebody else has read", () => {
     })
     await request.bytes()
     assert.strictEqual((await gateway?.web(request))?.status, 500)
+  })
+})
+
+describe("a body in very many chunks", () => {
+  it("is as good as another", async () => {
+    const { call, url } = await start((gateway) =>
+      HostSuite.listen((request, response) => void gateway.node(request, response))
+    )
+    const body = `{"messages":[{"role":"user","content":"hello"}],${" ".repeat(200_000)}"model":"${modelOf("alpha")}"}`
+    const chunks = Array.from(body, (character) => `1\r\n${character}\r\n`).join("")
+    const { hostname, port } = new URL(url)
+    const socket = connect(Number(port), hostname)
+    socket.write(
+      "POST /v1/chat/completions HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-type: application/json\r\n" +
+        `authorization: Bearer ${key}\r\ntransfer-encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`
+    )
+    assert.match((await buffer(socket)).toString(), /^HTTP\/1\.1 200 /)
+    assert.strictEqual((await call("/health/live")).statusCode, 200)
   })
 })
 
