@@ -6,12 +6,15 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
-import type { Owner } from "./Access.ts"
+import { type Owner, ownerOf } from "./Access.ts"
+import type { Deployment } from "./Account.ts"
 import type { AnswerPaths, FoundId } from "./AnswerIds.ts"
 import * as AnswerRewriter from "./AnswerRewriter.ts"
 import { AccountFailure, type CallError, ProvidersFailed } from "./CallError.ts"
+import type { Call } from "./Hooks.ts"
 import type { TransportResponse } from "./HttpTransport.ts"
-import { Job, type JobKind, update } from "./Job.ts"
+import { draft, type JobKind, update } from "./Job.ts"
+import { knownTo } from "./JobReferences.ts"
 import { Jobs } from "./Jobs.ts"
 import { OutputFiles } from "./OutputFiles.ts"
 import { Settings } from "./Settings.ts"
@@ -33,6 +36,16 @@ export interface Origin {
   /** The key of a row that waits for this response, or null. */
   readonly row: string | null
 }
+
+/** Where the answer to a call comes from. */
+export const originOf = (call: Call, deployment: Deployment, kept: Pick<Origin, "store" | "row">): Origin => ({
+  owner: ownerOf(call.principal),
+  account: deployment.account,
+  deployment: deployment.id,
+  modelName: deployment.modelName,
+  known: knownTo(call, deployment.account),
+  ...kept
+})
 
 export interface AnswerTranslation {
   /** The answer in the client's terms. It is read as in `AnswerRewriter`. */
@@ -61,28 +74,12 @@ export const make = Effect.gen(function* () {
     remoteId: string
   ) {
     const now = yield* Clock.currentTimeMillis
-    return new Job({
-      key,
-      kind,
-      id: ids.encode({ _tag: tags[kind], uuid: key, deployment, providerId: remoteId }),
-      state: "active",
-      owner,
-      account,
-      deployment,
-      modelName,
-      remoteId,
-      reads: [],
-      outputs: [],
-      object: "{}",
-      usage: null,
-      instance: null,
-      claimedUntil: null,
-      createdAt: now,
-      updatedAt: now,
-      dueAt: now + responseTtl,
-      attempts: 0,
-      idempotency: null
-    })
+    const id = ids.encode({ _tag: tags[kind], uuid: key, deployment, providerId: remoteId })
+    return draft(
+      { key, kind, id, state: "active", owner, account, deployment, modelName, remoteId },
+      now,
+      now + responseTtl
+    )
   })
 
   const knownJob = (account: string, kind: JobKind, remoteId: string) =>

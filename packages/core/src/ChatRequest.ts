@@ -8,22 +8,17 @@ import * as RequestReader from "./RequestReader.ts"
 
 /** Where OpenAI's chat API knows a model, a mode and file IDs. */
 const paths = JsonScan.compile({
-  model: "model",
-  stream: "stream",
+  ...RequestReader.common,
   messages: "messages",
   file: "messages.*.content.*.file.file_id"
 })
 
-/** Reads a body. Where a key stands twice, both count: providers differ in which one they believe. */
+/** Reads a body. */
 export const parse = (body: Bytes.InMemory): Result.Result<ChatCompletion, InvalidRequest> => {
   const request = new RequestReader.RequestReader()
   let messages = false
-  const refused = RequestReader.scan(body, paths, (match) => {
+  const refused = request.read(body, paths, (match) => {
     switch (match.name) {
-      case "model":
-        return request.takeModel(match)
-      case "stream":
-        return request.takeStream(match)
       case "messages":
         messages = true
         return match.kind === "array" ? undefined : invalid("`messages` must be an array.", "messages")

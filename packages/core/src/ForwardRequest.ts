@@ -52,16 +52,14 @@ export interface Sent {
   readonly body: Bytes.InMemory
 }
 
-const common = { model: "model", stream: "stream" } as const
-
 const plainPaths = JsonScan.compile({
-  ...common,
+  ...RequestReader.common,
   image: "image.file_id",
   images: "images.*.file_id",
   mask: "mask.file_id"
 })
-const anyPaths = JsonScan.compile({ ...common, file: "**.file_id", files: "**.file_ids.*" })
-const responsePaths = JsonScan.compile({ ...common, ...ResponseRequest.patterns })
+const anyPaths = JsonScan.compile({ ...RequestReader.common, file: "**.file_id", files: "**.file_ids.*" })
+const responsePaths = JsonScan.compile({ ...RequestReader.common, ...ResponseRequest.patterns })
 
 const noReferences: ResponseReferences = { previous: null, containers: [], pastContainers: [], shared: [] }
 
@@ -75,31 +73,13 @@ const readPlain = (
   body: Bytes.InMemory,
   paths: JsonScan.Paths<"model" | "stream" | "image" | "images" | "mask" | "file" | "files">
 ): Read => {
-  const refused = RequestReader.scan(body, paths, (match) => {
-    switch (match.name) {
-      case "model":
-        return request.takeModel(match)
-      case "stream":
-        return request.takeStream(match)
-      default:
-        return request.takeFile(match)
-    }
-  })
+  const refused = request.read(body, paths, (match) => request.takeFile(match))
   return refused === undefined ? Result.succeed(noReferences) : Result.fail(refused)
 }
 
 const readResponse = (request: RequestReader.RequestReader, body: Bytes.InMemory): Read => {
   const references = new ResponseRequest.ReferenceReader(request)
-  const refused = RequestReader.scan(body, responsePaths, (match) => {
-    switch (match.name) {
-      case "model":
-        return request.takeModel(match)
-      case "stream":
-        return request.takeStream(match)
-      default:
-        return references.take(match)
-    }
-  })
+  const refused = request.read(body, responsePaths, (match) => references.take(match))
   return refused === undefined ? Result.succeed(references.finish()) : Result.fail(refused)
 }
 

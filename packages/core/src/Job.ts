@@ -74,6 +74,32 @@ export class Job extends Schema.Class<Job>("Job")({
 
 type Fields = typeof Job.Type extends infer J ? { -readonly [K in keyof J]: J[K] } : never
 
+/** A row as it begins: nothing of it is known, or done, but what is given. */
+export const draft = (
+  known: Pick<Job, "key" | "kind" | "owner" | "modelName"> & Partial<Fields>,
+  now: number,
+  dueAt: number
+): Job =>
+  new Job({
+    id: null,
+    state: "creating",
+    account: "",
+    deployment: "",
+    remoteId: null,
+    reads: [],
+    outputs: [],
+    object: "{}",
+    usage: null,
+    instance: null,
+    claimedUntil: null,
+    createdAt: now,
+    updatedAt: now,
+    dueAt,
+    attempts: 0,
+    idempotency: null,
+    ...known
+  })
+
 /** A copy of the row with some fields changed. */
 export const update = (job: Job, changes: Partial<Fields>): Job => new Job({ ...job, ...changes })
 

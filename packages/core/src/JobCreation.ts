@@ -14,7 +14,7 @@ import { Failover } from "./Failover.ts"
 import type { Call } from "./Hooks.ts"
 import { type Holder, Idempotency } from "./Idempotency.ts"
 import { Instance } from "./Instance.ts"
-import { Job, type JobInput, type JobKind, update } from "./Job.ts"
+import { draft, type Job, type JobInput, type JobKind, update } from "./Job.ts"
 import * as JobProtocol from "./JobProtocol.ts"
 import * as JobRecovery from "./JobRecovery.ts"
 import { Jobs } from "./Jobs.ts"
@@ -104,28 +104,18 @@ export const make = Effect.gen(function* () {
   const upstream = yield* Upstream
 
   const rowOf = (call: Call, { kind, model, reads }: Plan, key: string, now: number) =>
-    new Job({
-      key,
-      kind,
-      id: null,
-      state: "creating",
-      owner: Access.ownerOf(call.principal),
-      account: "",
-      deployment: "",
-      modelName: model,
-      remoteId: null,
-      reads: reads.map(({ file, id, role }) => ({ file: file.key, id, role, remoteId: null })),
-      outputs: [],
-      object: "{}",
-      usage: null,
-      instance: instance.id,
-      claimedUntil: null,
-      createdAt: now,
-      updatedAt: now,
-      dueAt: now + settings.instanceTtl,
-      attempts: 0,
-      idempotency: null
-    })
+    draft(
+      {
+        key,
+        kind,
+        owner: Access.ownerOf(call.principal),
+        modelName: model,
+        reads: reads.map(({ file, id, role }) => ({ file: file.key, id, role, remoteId: null })),
+        instance: instance.id
+      },
+      now,
+      now + settings.instanceTtl
+    )
 
   const holderOf = Effect.fnUntraced(function* (key: string): Effect.fn.Return<Holder<Job>, StorageError> {
     const job = yield* jobs.read(key)

@@ -14,7 +14,7 @@ import { Jobs } from "./Jobs.ts"
 import { JobSync, metadataKey } from "./JobSync.ts"
 import { isObject, parseObject } from "./Json.ts"
 import type { BatchProtocol, RemoteJob, RemoteJobPage } from "./Provider.ts"
-import { ProviderError, Unreachable } from "./ProviderError.ts"
+import { inTime } from "./ProviderError.ts"
 import { backoff } from "./Removal.ts"
 import { Settings } from "./Settings.ts"
 import { UnifiedIds } from "./UnifiedId.ts"
@@ -98,22 +98,6 @@ export const make = Effect.gen(function* () {
     return undefined
   })
 
-  const inTime =
-    ({ account }: ProviderAccount) =>
-    <A, E>(run: Effect.Effect<A, E>): Effect.Effect<A, E | ProviderError> =>
-      Effect.timeoutOrElse(run, {
-        duration: patience,
-        orElse: () =>
-          Effect.fail(
-            new ProviderError({
-              account: account.id,
-              call: "jobs.list",
-              reason: new Unreachable({ timedOut: true, cause: "no answer in time" }),
-              maybeAccepted: false
-            })
-          )
-      })
-
   const forget = (job: Job) => jobs.modify(job.key, (current) => (current.state === "creating" ? null : undefined))
 
   /** Leaves the row to whoever is first at it, from a time on. */
@@ -132,7 +116,7 @@ export const make = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     if (target === undefined || protocol === null) return yield* postpone(job, now + backoff(job.attempts), true)
     const adopted = yield* search(job, target, protocol).pipe(
-      inTime(target),
+      inTime("jobs.list", target.account.id, patience),
       Effect.flatMap((remote) => {
         if (remote === undefined) return Effect.succeed(undefined)
         const identity = { uuid: job.key, deployment: job.deployment, providerId: remote.id }

@@ -13,7 +13,7 @@ import * as Result from "effect/Result"
 import { Catalog } from "./Catalog.ts"
 import type { LostUpload, ManagedFile } from "./ManagedFile.ts"
 import type { RemoteFile } from "./Provider.ts"
-import { ProviderError, Unreachable } from "./ProviderError.ts"
+import { inTime, type ProviderError } from "./ProviderError.ts"
 import { Registry } from "./Registry.ts"
 import type { StorageError } from "./StorageError.ts"
 import { type ProviderAccount, Upstream } from "./Upstream.ts"
@@ -130,22 +130,6 @@ const make = Effect.gen(function* () {
     return true
   })
 
-  const inTime =
-    (target: ProviderAccount) =>
-    <A, E>(run: Effect.Effect<A, E>): Effect.Effect<A, E | ProviderError> =>
-      Effect.timeoutOrElse(run, {
-        duration: patience,
-        orElse: () =>
-          Effect.fail(
-            new ProviderError({
-              account: target.account.id,
-              call: "files.list",
-              reason: new Unreachable({ timedOut: true, cause: "no answer in time" }),
-              maybeAccepted: false
-            })
-          )
-      })
-
   const failed = (account: string, why: ProviderError | string) =>
     Effect.logWarning("A lost upload could not be dealt with; it will be tried again", why).pipe(
       Effect.annotateLogs({ account }),
@@ -158,7 +142,7 @@ const make = Effect.gen(function* () {
       if (target === undefined) return []
       return yield* listMatches(target, file, lost).pipe(
         Effect.flatMap((found) => withoutOwned(target, found)),
-        inTime(target)
+        inTime("files.list", target.account.id, patience)
       )
     }),
     settle: Effect.fn("LostUploads.settle")(function* (file, lost, now) {
@@ -169,7 +153,11 @@ const make = Effect.gen(function* () {
       }
       if (remoteId === null && now < lost.endedAt + listingDelay) return "Waiting"
       const dealWith = remoteId === null ? settleUnknown(target, file, lost) : remove(target, remoteId)
-      return yield* inTime(target)(dealWith).pipe(
+      return yield* inTime(
+        "files.list",
+        target.account.id,
+        patience
+      )(dealWith).pipe(
         Effect.map((settled) => (settled ? "Settled" : "Waiting")),
         Effect.catchTag("ProviderError", (error) => failed(account, error))
       )

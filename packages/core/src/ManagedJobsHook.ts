@@ -4,13 +4,12 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Access from "./Access.ts"
 import { messagePaths } from "./AnswerIds.ts"
 import * as AnswerTranslation from "./AnswerTranslation.ts"
 import { type CallError, invalid } from "./CallError.ts"
 import type { Call, Failure, FailureAction, Hook, Pin } from "./Hooks.ts"
 import type { Job } from "./Job.ts"
-import { type JobReference, knownTo, namedBy, placed } from "./JobReferences.ts"
+import { type JobReference, namedBy, placed } from "./JobReferences.ts"
 import { Jobs } from "./Jobs.ts"
 import type { Edit } from "./JsonEdit.ts"
 import * as LitellmId from "./LitellmId.ts"
@@ -91,16 +90,7 @@ export const make = Effect.gen(function* () {
   /** Responses are translated where they are recorded. */
   const postCall: NonNullable<Hook["postCall"]> = (call, answer) => {
     if (answer._tag !== "CreateMessage") return Effect.succeed(answer)
-    const { account, id, modelName } = answer.deployment
-    const origin: AnswerTranslation.Origin = {
-      owner: Access.ownerOf(call.principal),
-      account,
-      deployment: id,
-      modelName,
-      known: knownTo(call, account),
-      store: false,
-      row: null
-    }
+    const origin = AnswerTranslation.originOf(call, answer.deployment, { store: false, row: null })
     return Effect.map(translation.translate(answer.response, messagePaths, origin), (response) => ({
       ...answer,
       response

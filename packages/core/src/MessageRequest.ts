@@ -8,8 +8,7 @@ import type { FileReference } from "./ModelRequest.ts"
 import * as RequestReader from "./RequestReader.ts"
 
 const paths = JsonScan.compile({
-  model: "model",
-  stream: "stream",
+  ...RequestReader.common,
   messages: "messages",
   file: "messages.**.file_id",
   systemFile: "system.**.file_id",
@@ -29,12 +28,8 @@ const read = (body: Bytes.InMemory, headers: MessageHeaders): Result.Result<Read
   const request = new RequestReader.RequestReader()
   const containers: Array<FileReference> = []
   let messages = false
-  const refused = RequestReader.scan(body, paths, (match) => {
+  const refused = request.read(body, paths, (match) => {
     switch (match.name) {
-      case "model":
-        return request.takeModel(match)
-      case "stream":
-        return request.takeStream(match)
       case "messages":
         messages = true
         return match.kind === "array" ? undefined : invalid("`messages` must be an array.", "messages")

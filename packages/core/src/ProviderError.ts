@@ -1,4 +1,6 @@
 /** How a call to a provider fails, and what follows from it. */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 /** 429: the account is asked to wait, `retryAfter` milliseconds where the provider says so. */
@@ -77,3 +79,20 @@ export class ProviderError extends Schema.TaggedError<ProviderError>()("Provider
     return `${this.call}: account ${this.account} ${this.summary}`
   }
 }
+
+/** Bounds what is asked of an account in the background, where `call` names what is done. */
+export const inTime =
+  (call: string, account: string, duration: Duration.Input) =>
+  <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E | ProviderError, R> =>
+    Effect.timeoutOrElse(run, {
+      duration,
+      orElse: () =>
+        Effect.fail(
+          new ProviderError({
+            account,
+            call,
+            reason: new Unreachable({ timedOut: true, cause: "no answer in time" }),
+            maybeAccepted: false
+          })
+        )
+    })

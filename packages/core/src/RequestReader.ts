@@ -8,6 +8,11 @@ import type { FileReference, ModelRequest, Token } from "./ModelRequest.ts"
 /** More files than any provider takes in one request; each costs a look-up. */
 export const fileLimit = 1_000
 
+/** Where every API that is read here says which model is meant, and whether the answer is to be streamed. */
+export const common = { model: "model", stream: "stream" } as const
+
+const isCommon = ({ name }: JsonScan.Match<string>): boolean => Object.hasOwn(common, name)
+
 /** A request while its body is read. */
 export class RequestReader {
   readonly files: Array<FileReference> = []
@@ -15,16 +20,34 @@ export class RequestReader {
   model: string | undefined
   stream = false
 
-  /** A place that says `model`. Where it stands twice, both count: providers differ in which one they believe. */
-  takeModel(match: JsonScan.Match<string>): InvalidRequest | undefined {
-    if (match.kind !== "string") return invalid(`\`${match.path}\` must be a string.`, match.path)
-    this.model = match.value
-    this.modelTokens.push({ start: match.start, end: match.end })
+  /**
+   * Takes the model and the mode from a body, and passes all else that the patterns find to `take`, up to the first
+   * match that it refuses. Where a key stands twice, both count: providers differ in which one they believe.
+   */
+  read<Name extends string>(
+    body: Bytes.InMemory,
+    paths: JsonScan.Paths<Name | "model" | "stream">,
+    take: (match: JsonScan.Match<Name>) => InvalidRequest | undefined
+  ): InvalidRequest | undefined {
+    const scanned = Bytes.readJoined(body, (bytes) => JsonScan.scan(bytes, paths))
+    if (scanned._tag === "Malformed") {
+      return invalid(`The body is not valid JSON: ${scanned.reason} at byte ${scanned.offset}.`)
+    }
+    for (const match of scanned.matches) {
+      const refused = isCommon(match) ? this.#takeCommon(match) : take(match as JsonScan.Match<Name>)
+      if (refused !== undefined) return refused
+    }
     return undefined
   }
 
-  takeStream(match: JsonScan.Match<string>): undefined {
-    this.stream = match.kind === "boolean" && match.value
+  #takeCommon(match: JsonScan.Match<string>): InvalidRequest | undefined {
+    if (match.name === "stream") {
+      this.stream = match.kind === "boolean" && match.value
+      return undefined
+    }
+    if (match.kind !== "string") return invalid(`\`${match.path}\` must be a string.`, match.path)
+    this.model = match.value
+    this.modelTokens.push({ start: match.start, end: match.end })
     return undefined
   }
 
@@ -63,20 +86,3 @@ export const reference = (
   { end, path, start }: { readonly path: string; readonly start: number; readonly end: number },
   required = true
 ): FileReference => ({ id, param: path, start, end, ...(required ? {} : { required }) })
-
-/** Passes all matches in a body to `take`, up to the first one that it refuses. */
-export const scan = <Name extends string>(
-  body: Bytes.InMemory,
-  paths: JsonScan.Paths<Name>,
-  take: (match: JsonScan.Match<Name>) => InvalidRequest | undefined
-): InvalidRequest | undefined => {
-  const scanned = Bytes.readJoined(body, (bytes) => JsonScan.scan(bytes, paths))
-  if (scanned._tag === "Malformed") {
-    return invalid(`The body is not valid JSON: ${scanned.reason} at byte ${scanned.offset}.`)
-  }
-  for (const match of scanned.matches) {
-    const refused = take(match)
-    if (refused !== undefined) return refused
-  }
-  return undefined
-}

@@ -15,8 +15,7 @@ import { Catalog } from "./Catalog.ts"
 import type { Call } from "./Hooks.ts"
 import type { TransportResponse } from "./HttpTransport.ts"
 import { type Holder, Idempotency } from "./Idempotency.ts"
-import { Job } from "./Job.ts"
-import { knownTo } from "./JobReferences.ts"
+import { draft, type Job, update } from "./Job.ts"
 import { Jobs } from "./Jobs.ts"
 import { ModelCalls, type Send } from "./ModelCalls.ts"
 import { idempotencyChange, type IdempotencyRecord } from "./RegistryRecords.ts"
@@ -43,45 +42,16 @@ export const make = Effect.gen(function* () {
   /** `row` is the key of the row that waits for this response, if there is one. */
   const serve = Effect.fnUntraced(function* (call: Call<CreateResponse>, send: Send | undefined, row: string | null) {
     const { deployment, response } = yield* modelCalls.serve(call, send)
-    const { account, id, modelName } = deployment
-    const origin: AnswerTranslation.Origin = {
-      owner: Access.ownerOf(call.principal),
-      account,
-      deployment: id,
-      modelName,
-      known: knownTo(call, account),
-      store: call.operation.store,
-      row
-    }
+    const origin = AnswerTranslation.originOf(call, deployment, { store: call.operation.store, row })
     const served: Served = { deployment, response: yield* translation.translate(response, responsePaths, origin) }
     return served
   })
 
   const intent = Effect.fnUntraced(function* ({ operation, principal }: Call<CreateResponse>) {
     const now = yield* Clock.currentTimeMillis
-    return new Job({
-      key: yield* Uuid.make,
-      kind: "response",
-      id: null,
-      state: "creating",
-      owner: Access.ownerOf(principal),
-      // Not known before a deployment has answered.
-      account: "",
-      deployment: "",
-      modelName: operation.model,
-      remoteId: null,
-      reads: [],
-      outputs: [],
-      object: "{}",
-      usage: null,
-      instance: null,
-      claimedUntil: null,
-      createdAt: now,
-      updatedAt: now,
-      dueAt: now + creationTime,
-      attempts: 0,
-      idempotency: null
-    })
+    // The account is not known before a deployment has answered.
+    const known = { kind: "response", owner: Access.ownerOf(principal), modelName: operation.model } as const
+    return draft({ key: yield* Uuid.make, ...known }, now, now + creationTime)
   })
 
   const holder = Effect.fnUntraced(function* (key: string): Effect.fn.Return<Holder<Job>, StorageError> {
@@ -106,7 +76,7 @@ export const make = Effect.gen(function* () {
       fingerprint: ["response", digest(call)],
       holder,
       take: (record: IdempotencyRecord, replaces: number) =>
-        jobs.create(new Job({ ...row, idempotency: record.key }), [], [idempotencyChange(replaces, record)]).pipe(
+        jobs.create(update(row, { idempotency: record.key }), [], [idempotencyChange(replaces, record)]).pipe(
           Effect.as("Claimed" as const),
           Effect.catchIf(
             (error) => error instanceof StorageError && isConflict(error),

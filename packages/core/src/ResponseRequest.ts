@@ -25,8 +25,7 @@ export const patterns = {
 
 const paths = JsonScan.compile({
   ...patterns,
-  model: "model",
-  stream: "stream",
+  ...RequestReader.common,
   store: "store",
   background: "background"
 })
@@ -100,12 +99,8 @@ export const parse = (
   const references = new ReferenceReader(request)
   let store = true
   let background = false
-  const refused = RequestReader.scan(body, paths, (match) => {
+  const refused = request.read(body, paths, (match) => {
     switch (match.name) {
-      case "model":
-        return request.takeModel(match)
-      case "stream":
-        return request.takeStream(match)
       case "store":
         store = !(match.kind === "boolean" && !match.value)
         return undefined

@@ -4,6 +4,9 @@
  */
 import { Authenticator } from "@omnifile/core/Authenticator"
 import type { CallError } from "@omnifile/core/CallError"
+import type { Answers } from "@omnifile/core/Hooks"
+import type { Operation } from "@omnifile/core/Operation"
+import { type Options, Pipeline } from "@omnifile/core/Pipeline"
 import type { Principal } from "@omnifile/core/Principal"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -45,6 +48,11 @@ export interface Authenticated {
   readonly headers: Headers
   readonly id: string
   readonly principal: Principal
+  /** Runs an operation in the caller's name, under the request's ID. */
+  readonly run: <Op extends Operation>(
+    operation: Op,
+    options?: Options
+  ) => Effect.Effect<Answers[Op["_tag"]], CallError, Scope.Scope>
 }
 
 export type Handler<R> = (
@@ -70,6 +78,7 @@ const pathOf = (url: string): string => {
 export const make = Effect.gen(function* () {
   const authenticator = yield* Authenticator
   const log = yield* RequestLog
+  const pipeline = yield* Pipeline
   const requestId = yield* RequestId.make
   const count = RequestMetrics.make()
 
@@ -110,7 +119,13 @@ export const make = Effect.gen(function* () {
         return authenticator.authenticate(apiKey(headers)).pipe(
           Effect.flatMap((principal) => {
             caller = principal
-            return handler({ request, headers, id, principal })
+            return handler({
+              request,
+              headers,
+              id,
+              principal,
+              run: (operation, options) => pipeline.run({ id, principal, operation }, options)
+            })
           }),
           Effect.matchCauseEffect({
             onSuccess: (response) => answer(response, null),

@@ -4,7 +4,6 @@
  */
 import { Authenticator } from "@omnifile/core/Authenticator"
 import { Unauthenticated } from "@omnifile/core/CallError"
-import { Pipeline } from "@omnifile/core/Pipeline"
 import { type Caller, ofCaller, type Principal } from "@omnifile/core/Principal"
 import * as CoreWrap from "@omnifile/core/Wrap"
 import * as WrappedOperation from "@omnifile/core/WrappedOperation"
@@ -14,8 +13,6 @@ import { openAIErrors } from "@omnifile/http/ApiError"
 import * as Endpoint from "@omnifile/http/Endpoint"
 import * as JsonBody from "@omnifile/http/JsonBody"
 import * as ProviderResponse from "@omnifile/http/ProviderResponse"
-import { RequestBodies } from "@omnifile/http/RequestBodies"
-import { ServerSettings } from "@omnifile/http/ServerSettings"
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type { IncomingMessage, ServerResponse } from "node:http"
@@ -89,18 +86,16 @@ export const make = <Body = WrapBody, Host = void>(
     name === "messages" ? HttpServerResponse.setHeader(response, requestIdHeader, id) : response
 
   const app = Effect.gen(function* () {
-    const bodies = yield* RequestBodies
-    const pipeline = yield* Pipeline
-    const { maxBodySize } = yield* ServerSettings
     const endpoint = yield* Endpoint.make
+    const json = yield* JsonBody.make()
     return endpoint.authenticated(
-      Effect.fnUntraced(function* ({ headers, id, principal, request }) {
+      Effect.fnUntraced(function* ({ headers, id, request, run }) {
         const visit = yield* currentVisit
-        const body = yield* JsonBody.read(request, headers, bodies, maxBodySize)
+        const body = yield* json.bytes({ headers, request })
         const said = { version: headers["anthropic-version"] ?? null, beta: headers["anthropic-beta"] ?? null }
         const operation = yield* Effect.fromResult(WrappedOperation.parse(name, body, said))
         const send = CoreWrap.send<Body>((attempt) => handler(attempt, visit.host), operation.stream, name)
-        return yield* pipeline.run({ id, principal, operation }, { send }).pipe(
+        return yield* run(operation, { send }).pipe(
           Effect.map(({ response }) => named(ProviderResponse.passOn(response), id)),
           Effect.catchDefect((defect) =>
             defect instanceof CoreWrap.HandlerDefect ? leave(visit, defect.cause) : Effect.die(defect)

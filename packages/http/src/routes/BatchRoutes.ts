@@ -1,5 +1,4 @@
 /** `/v1/batches`: https://platform.openai.com/docs/api-reference/batch */
-import { Pipeline } from "@omnifile/core/Pipeline"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -10,28 +9,24 @@ import * as JobList from "../JobList.ts"
 import * as JsonBody from "../JsonBody.ts"
 import { pathId } from "../PathId.ts"
 import * as QueryParams from "../QueryParams.ts"
-import { RequestBodies } from "../RequestBodies.ts"
-import { ServerSettings } from "../ServerSettings.ts"
 
 const defaultListLimit = 20
 const longestListLimit = 100
 
 export const layer = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
-    const bodies = yield* RequestBodies
-    const pipeline = yield* Pipeline
-    const { maxBodySize } = yield* ServerSettings
     const { authenticated } = yield* Endpoint.make
+    const json = yield* JsonBody.make()
 
     yield* router.add(
       "POST",
       "/v1/batches",
       authenticated(
-        Effect.fnUntraced(function* ({ headers, id, principal, request }) {
+        Effect.fnUntraced(function* ({ headers, request, run }) {
           const key = yield* IdempotencyKey.of(headers)
-          const body = yield* JsonBody.object(yield* JsonBody.read(request, headers, bodies, maxBodySize))
+          const body = yield* json.object({ headers, request })
           const operation = yield* BatchBody.parse(body, key)
-          const { object } = yield* pipeline.run({ id, principal, operation })
+          const { object } = yield* run(operation)
           return HttpServerResponse.jsonUnsafe(object)
         })
       )
@@ -41,12 +36,12 @@ export const layer = HttpRouter.use(
       "GET",
       "/v1/batches",
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal, request }) {
+        Effect.fnUntraced(function* ({ request, run }) {
           const params = QueryParams.parse(request.url)
           const bounds = { min: 1, max: longestListLimit, default: defaultListLimit }
           const limit = yield* QueryParams.integer(params, "limit", bounds)
           const after = yield* QueryParams.text(params, "after")
-          const page = yield* pipeline.run({ id, principal, operation: { _tag: "ListBatches", limit, after } })
+          const page = yield* run({ _tag: "ListBatches", limit, after })
           return HttpServerResponse.jsonUnsafe(JobList.list(page.objects, page.hasMore))
         })
       )
@@ -56,9 +51,9 @@ export const layer = HttpRouter.use(
       "GET",
       "/v1/batches/:id",
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal }) {
+        Effect.fnUntraced(function* ({ run }) {
           const operation = { _tag: "RetrieveBatch", id: yield* pathId } as const
-          const { object } = yield* pipeline.run({ id, principal, operation })
+          const { object } = yield* run(operation)
           return HttpServerResponse.jsonUnsafe(object)
         })
       )
@@ -68,9 +63,9 @@ export const layer = HttpRouter.use(
       "POST",
       "/v1/batches/:id/cancel",
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal }) {
+        Effect.fnUntraced(function* ({ run }) {
           const operation = { _tag: "CancelBatch", id: yield* pathId } as const
-          const { object } = yield* pipeline.run({ id, principal, operation })
+          const { object } = yield* run(operation)
           return HttpServerResponse.jsonUnsafe(object)
         })
       )

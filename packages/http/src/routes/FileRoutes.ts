@@ -3,7 +3,6 @@ import { invalid } from "@omnifile/core/CallError"
 import type { Content } from "@omnifile/core/Files"
 import { Intake } from "@omnifile/core/Intake"
 import { type ManagedFile, purposes } from "@omnifile/core/ManagedFile"
-import { Pipeline } from "@omnifile/core/Pipeline"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -57,31 +56,26 @@ export const layer = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const bodies = yield* RequestBodies
     const intake = yield* Intake
-    const pipeline = yield* Pipeline
     const { authenticated } = yield* Endpoint.make
 
     yield* router.add(
       "POST",
       "/v1/files",
       authenticated(
-        Effect.fnUntraced(function* ({ headers, id, principal, request }) {
+        Effect.fnUntraced(function* ({ headers, principal, request, run }) {
           const key = yield* IdempotencyKey.of(headers)
           const form = yield* bodies.form(request, formLimits, (part) =>
             Effect.andThen(FileForm.parseFilename(part.filename), intake.receive(principal, part.bytes))
           )
           const fields = yield* FileForm.parse(form.fields)
           if (form.file === null) return yield* invalid("Missing required parameter: 'file'.", "file")
-          const answer = yield* pipeline.run({
-            id,
-            principal,
-            operation: {
-              _tag: "CreateFile",
-              content: form.file.result,
-              filename: yield* FileForm.parseFilename(form.file.filename),
-              declaredType: form.file.contentType,
-              ...fields,
-              idempotencyKey: key
-            }
+          const answer = yield* run({
+            _tag: "CreateFile",
+            content: form.file.result,
+            filename: yield* FileForm.parseFilename(form.file.filename),
+            declaredType: form.file.contentType,
+            ...fields,
+            idempotencyKey: key
           })
           return HttpServerResponse.jsonUnsafe(FileObject.fileObject(answer.file))
         })
@@ -92,22 +86,18 @@ export const layer = HttpRouter.use(
       "GET",
       "/v1/files",
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal, request }) {
+        Effect.fnUntraced(function* ({ request, run }) {
           const params = QueryParams.parse(request.url)
-          const answer = yield* pipeline.run({
-            id,
-            principal,
-            operation: {
-              _tag: "ListFiles",
-              purpose: yield* QueryParams.oneOf(params, "purpose", purposes),
-              order: (yield* QueryParams.oneOf(params, "order", ["asc", "desc"])) ?? "desc",
-              limit: yield* QueryParams.integer(params, "limit", {
-                min: 1,
-                max: longestListLimit,
-                default: defaultListLimit
-              }),
-              after: yield* QueryParams.text(params, "after")
-            }
+          const answer = yield* run({
+            _tag: "ListFiles",
+            purpose: yield* QueryParams.oneOf(params, "purpose", purposes),
+            order: (yield* QueryParams.oneOf(params, "order", ["asc", "desc"])) ?? "desc",
+            limit: yield* QueryParams.integer(params, "limit", {
+              min: 1,
+              max: longestListLimit,
+              default: defaultListLimit
+            }),
+            after: yield* QueryParams.text(params, "after")
           })
           return HttpServerResponse.jsonUnsafe(FileObject.fileList(answer.page))
         })
@@ -118,9 +108,9 @@ export const layer = HttpRouter.use(
       "GET",
       "/v1/files/:id",
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal }) {
+        Effect.fnUntraced(function* ({ run }) {
           const operation = { _tag: "RetrieveFile", id: yield* pathId } as const
-          const answer = yield* pipeline.run({ id, principal, operation })
+          const answer = yield* run(operation)
           return HttpServerResponse.jsonUnsafe(FileObject.fileObject(answer.file))
         })
       )
@@ -130,10 +120,10 @@ export const layer = HttpRouter.use(
       "GET",
       "/v1/files/:id/content",
       authenticated(
-        Effect.fnUntraced(function* ({ headers, id, principal }) {
+        Effect.fnUntraced(function* ({ headers, run }) {
           const range = RangeHeader.parse(headers.range)
           const operation = { _tag: "FileContent", id: yield* pathId, range } as const
-          const answer = yield* pipeline.run({ id, principal, operation })
+          const answer = yield* run(operation)
           const etag = etagOf(answer.content.file)
           if (isNotModified(headers["if-none-match"], etag)) {
             return HttpServerResponse.empty({ status: 304, headers: { etag, "cache-control": cacheControl } })
@@ -147,9 +137,9 @@ export const layer = HttpRouter.use(
       "DELETE",
       "/v1/files/:id",
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal }) {
+        Effect.fnUntraced(function* ({ run }) {
           const operation = { _tag: "DeleteFile", id: yield* pathId } as const
-          const answer = yield* pipeline.run({ id, principal, operation })
+          const answer = yield* run(operation)
           return HttpServerResponse.jsonUnsafe(FileObject.deleted(answer.file))
         })
       )
@@ -159,9 +149,9 @@ export const layer = HttpRouter.use(
       "GET",
       "/v1/files/:id/replicas",
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal }) {
+        Effect.fnUntraced(function* ({ run }) {
           const operation = { _tag: "ListReplicas", id: yield* pathId } as const
-          const answer = yield* pipeline.run({ id, principal, operation })
+          const answer = yield* run(operation)
           return HttpServerResponse.jsonUnsafe(FileObject.replicaList(answer.replicas))
         })
       )

@@ -1,7 +1,6 @@
 /** `/v1/fine_tuning/jobs`: https://platform.openai.com/docs/api-reference/fine-tuning */
 import * as FineTuningBody from "@omnifile/core/FineTuningBody"
 import type { JsonObject } from "@omnifile/core/Json"
-import { Pipeline } from "@omnifile/core/Pipeline"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -10,8 +9,6 @@ import * as IdempotencyKey from "../IdempotencyKey.ts"
 import * as JsonBody from "../JsonBody.ts"
 import { pathId } from "../PathId.ts"
 import * as QueryParams from "../QueryParams.ts"
-import { RequestBodies } from "../RequestBodies.ts"
-import { ServerSettings } from "../ServerSettings.ts"
 
 const jobs = "/v1/fine_tuning/jobs"
 
@@ -31,20 +28,18 @@ const page = ({ hasMore, objects }: { readonly hasMore: boolean; readonly object
 
 export const layer = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
-    const bodies = yield* RequestBodies
-    const pipeline = yield* Pipeline
-    const { maxBodySize } = yield* ServerSettings
     const { authenticated } = yield* Endpoint.make
+    const json = yield* JsonBody.make()
 
     yield* router.add(
       "POST",
       jobs,
       authenticated(
-        Effect.fnUntraced(function* ({ headers, id, principal, request }) {
+        Effect.fnUntraced(function* ({ headers, request, run }) {
           const key = yield* IdempotencyKey.of(headers)
-          const body = yield* JsonBody.object(yield* JsonBody.read(request, headers, bodies, maxBodySize))
+          const body = yield* json.object({ headers, request })
           const operation = yield* Effect.fromResult(FineTuningBody.parse(body, key))
-          const answer = yield* pipeline.run({ id, principal, operation })
+          const answer = yield* run(operation)
           return HttpServerResponse.jsonUnsafe(answer.object)
         })
       )
@@ -54,7 +49,7 @@ export const layer = HttpRouter.use(
       "GET",
       jobs,
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal, request }) {
+        Effect.fnUntraced(function* ({ request, run }) {
           const params = QueryParams.parse(request.url)
           const operation = {
             _tag: "ListFineTuningJobs",
@@ -62,7 +57,7 @@ export const layer = HttpRouter.use(
             after: yield* QueryParams.text(params, "after"),
             metadata: metadataOf(params)
           } as const
-          return page(yield* pipeline.run({ id, principal, operation }))
+          return page(yield* run(operation))
         })
       )
     )
@@ -71,9 +66,9 @@ export const layer = HttpRouter.use(
       "GET",
       `${jobs}/:id`,
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal }) {
+        Effect.fnUntraced(function* ({ run }) {
           const operation = { _tag: "RetrieveFineTuningJob", id: yield* pathId } as const
-          const answer = yield* pipeline.run({ id, principal, operation })
+          const answer = yield* run(operation)
           return HttpServerResponse.jsonUnsafe(answer.object)
         })
       )
@@ -89,8 +84,8 @@ export const layer = HttpRouter.use(
         "POST",
         `${jobs}/:id/${name}`,
         authenticated(
-          Effect.fnUntraced(function* ({ id, principal }) {
-            const answer = yield* pipeline.run({ id, principal, operation: { _tag, id: yield* pathId } })
+          Effect.fnUntraced(function* ({ run }) {
+            const answer = yield* run({ _tag, id: yield* pathId })
             return HttpServerResponse.jsonUnsafe(answer.object)
           })
         )
@@ -106,11 +101,11 @@ export const layer = HttpRouter.use(
         "GET",
         `${jobs}/:id/${name}`,
         authenticated(
-          Effect.fnUntraced(function* ({ id, principal, request }) {
+          Effect.fnUntraced(function* ({ request, run }) {
             const params = QueryParams.parse(request.url)
             yield* QueryParams.integer(params, "limit", limits)
             const query = params.toString()
-            return page(yield* pipeline.run({ id, principal, operation: { _tag, id: yield* pathId, query } }))
+            return page(yield* run({ _tag, id: yield* pathId, query }))
           })
         )
       )

@@ -1,6 +1,5 @@
 /** Calls of OpenAI's API that go to a deployment as they are: embeddings, moderations, images, audio and the like. */
 import * as ForwardRequest from "@omnifile/core/ForwardRequest"
-import { Pipeline } from "@omnifile/core/Pipeline"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Endpoint from "../Endpoint.ts"
@@ -12,7 +11,6 @@ import { ServerSettings } from "../ServerSettings.ts"
 export const layer = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const bodies = yield* RequestBodies
-    const pipeline = yield* Pipeline
     const { forwardPaths, maxBodySize } = yield* ServerSettings
     const { authenticated } = yield* Endpoint.make
 
@@ -21,12 +19,12 @@ export const layer = HttpRouter.use(
         "POST",
         `/v1${forwarded.path}`,
         authenticated(
-          Effect.fnUntraced(function* ({ headers, id, principal, request }) {
+          Effect.fnUntraced(function* ({ headers, request, run }) {
             const body = yield* bodies.bytes(request, maxBodySize)
             const query = QueryParams.textOf(request.url)
             const contentType = headers["content-type"]
             const operation = yield* Effect.fromResult(ForwardRequest.parse(forwarded, { body, contentType, query }))
-            const answer = yield* pipeline.run({ id, principal, operation })
+            const answer = yield* run(operation)
             return ProviderResponse.passOn(answer.response)
           })
         )

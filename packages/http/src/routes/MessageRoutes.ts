@@ -3,7 +3,6 @@ import type { InMemory } from "@omnifile/core/Bytes"
 import type { InvalidRequest } from "@omnifile/core/CallError"
 import type { CountTokens, CreateMessage, MessageHeaders } from "@omnifile/core/MessageOperation"
 import * as MessageRequest from "@omnifile/core/MessageRequest"
-import { Pipeline } from "@omnifile/core/Pipeline"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -12,25 +11,21 @@ import { anthropicErrors, requestIdHeader } from "../AnthropicErrors.ts"
 import * as Endpoint from "../Endpoint.ts"
 import * as JsonBody from "../JsonBody.ts"
 import * as ProviderResponse from "../ProviderResponse.ts"
-import { RequestBodies } from "../RequestBodies.ts"
-import { ServerSettings } from "../ServerSettings.ts"
 
 type Parse = (body: InMemory, headers: MessageHeaders) => Result.Result<CreateMessage | CountTokens, InvalidRequest>
 
 export const layer = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
-    const bodies = yield* RequestBodies
-    const pipeline = yield* Pipeline
-    const { maxBodySize } = yield* ServerSettings
     const { authenticated } = yield* Endpoint.make
+    const json = yield* JsonBody.make()
 
     const answering = (parse: Parse) =>
       authenticated(
-        Effect.fnUntraced(function* ({ headers, id, principal, request }) {
-          const body = yield* JsonBody.read(request, headers, bodies, maxBodySize)
+        Effect.fnUntraced(function* ({ headers, id, request, run }) {
+          const body = yield* json.bytes({ headers, request })
           const said = { version: headers["anthropic-version"] ?? null, beta: headers["anthropic-beta"] ?? null }
           const operation = yield* Effect.fromResult(parse(body, said))
-          const answer = yield* pipeline.run({ id, principal, operation })
+          const answer = yield* run(operation)
           return HttpServerResponse.setHeader(ProviderResponse.passOn(answer.response), requestIdHeader, id)
         }),
         anthropicErrors

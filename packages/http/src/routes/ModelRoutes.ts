@@ -1,6 +1,5 @@
 /** `/v1/models`: the model names that the key may use. */
 import { ModelNotFound } from "@omnifile/core/CallError"
-import { Pipeline } from "@omnifile/core/Pipeline"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -9,7 +8,6 @@ import * as Endpoint from "../Endpoint.ts"
 
 export const layer = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
-    const pipeline = yield* Pipeline
     const { authenticated } = yield* Endpoint.make
     // The API wants to know since when there is a model; here it is there since the start.
     const created = Math.floor((yield* Clock.currentTimeMillis) / 1000)
@@ -20,8 +18,8 @@ export const layer = HttpRouter.use(
       "GET",
       "/v1/models",
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal }) {
-          const { models } = yield* pipeline.run({ id, principal, operation })
+        Effect.fnUntraced(function* ({ run }) {
+          const { models } = yield* run(operation)
           return HttpServerResponse.jsonUnsafe({ object: "list", data: models.map(modelObject) })
         })
       )
@@ -31,9 +29,9 @@ export const layer = HttpRouter.use(
       "GET",
       "/v1/models/:model",
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal }) {
+        Effect.fnUntraced(function* ({ run }) {
           const { model = "" } = yield* HttpRouter.params
-          const { models } = yield* pipeline.run({ id, principal, operation })
+          const { models } = yield* run(operation)
           if (!models.includes(model)) return yield* new ModelNotFound({ model })
           return HttpServerResponse.jsonUnsafe(modelObject(model))
         })

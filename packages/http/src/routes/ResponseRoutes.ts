@@ -1,5 +1,4 @@
 /** `/v1/responses`: https://platform.openai.com/docs/api-reference/responses, plain and streamed. */
-import { Pipeline } from "@omnifile/core/Pipeline"
 import * as ResponseRequest from "@omnifile/core/ResponseRequest"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -10,25 +9,21 @@ import * as JsonBody from "../JsonBody.ts"
 import { pathId } from "../PathId.ts"
 import * as ProviderResponse from "../ProviderResponse.ts"
 import * as QueryParams from "../QueryParams.ts"
-import { RequestBodies } from "../RequestBodies.ts"
-import { ServerSettings } from "../ServerSettings.ts"
 
 export const layer = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
-    const bodies = yield* RequestBodies
-    const pipeline = yield* Pipeline
-    const { maxBodySize } = yield* ServerSettings
     const { authenticated } = yield* Endpoint.make
+    const json = yield* JsonBody.make()
 
     yield* router.add(
       "POST",
       "/v1/responses",
       authenticated(
-        Effect.fnUntraced(function* ({ headers, id, principal, request }) {
+        Effect.fnUntraced(function* ({ headers, request, run }) {
           const key = yield* IdempotencyKey.of(headers)
-          const body = yield* JsonBody.read(request, headers, bodies, maxBodySize)
+          const body = yield* json.bytes({ headers, request })
           const operation = yield* Effect.fromResult(ResponseRequest.parse(body, key))
-          const answer = yield* pipeline.run({ id, principal, operation })
+          const answer = yield* run(operation)
           return ProviderResponse.passOn(answer.response)
         })
       )
@@ -38,10 +33,10 @@ export const layer = HttpRouter.use(
       "GET",
       "/v1/responses/:id",
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal, request }) {
+        Effect.fnUntraced(function* ({ request, run }) {
           const query = QueryParams.textOf(request.url)
           const operation = { _tag: "RetrieveResponse", id: yield* pathId, query } as const
-          const answer = yield* pipeline.run({ id, principal, operation })
+          const answer = yield* run(operation)
           return ProviderResponse.passOn(answer.response)
         })
       )
@@ -51,10 +46,10 @@ export const layer = HttpRouter.use(
       "GET",
       "/v1/responses/:id/input_items",
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal, request }) {
+        Effect.fnUntraced(function* ({ request, run }) {
           const query = QueryParams.textOf(request.url)
           const operation = { _tag: "ListInputItems", id: yield* pathId, query } as const
-          const answer = yield* pipeline.run({ id, principal, operation })
+          const answer = yield* run(operation)
           return ProviderResponse.passOn(answer.response)
         })
       )
@@ -64,9 +59,9 @@ export const layer = HttpRouter.use(
       "POST",
       "/v1/responses/:id/cancel",
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal }) {
+        Effect.fnUntraced(function* ({ run }) {
           const operation = { _tag: "CancelResponse", id: yield* pathId } as const
-          const answer = yield* pipeline.run({ id, principal, operation })
+          const answer = yield* run(operation)
           return ProviderResponse.passOn(answer.response)
         })
       )
@@ -76,9 +71,9 @@ export const layer = HttpRouter.use(
       "DELETE",
       "/v1/responses/:id",
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal }) {
+        Effect.fnUntraced(function* ({ run }) {
           const operation = { _tag: "DeleteResponse", id: yield* pathId } as const
-          const answer = yield* pipeline.run({ id, principal, operation })
+          const answer = yield* run(operation)
           return HttpServerResponse.jsonUnsafe(answer.object)
         })
       )

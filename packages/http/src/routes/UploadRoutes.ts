@@ -1,6 +1,5 @@
 /** `/v1/uploads`: https://platform.openai.com/docs/api-reference/uploads */
 import { invalid } from "@omnifile/core/CallError"
-import { Pipeline } from "@omnifile/core/Pipeline"
 import { Uploads } from "@omnifile/core/Uploads"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -10,7 +9,6 @@ import * as IdempotencyKey from "../IdempotencyKey.ts"
 import * as JsonBody from "../JsonBody.ts"
 import { pathId } from "../PathId.ts"
 import { type FormLimits, RequestBodies } from "../RequestBodies.ts"
-import { ServerSettings } from "../ServerSettings.ts"
 import * as UploadBody from "../UploadBody.ts"
 import * as UploadObject from "../UploadObject.ts"
 
@@ -23,22 +21,19 @@ export const layer = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const bodies = yield* RequestBodies
     const uploads = yield* Uploads
-    const pipeline = yield* Pipeline
-    const { maxBodySize } = yield* ServerSettings
     const { authenticated } = yield* Endpoint.make
 
-    const json = ({ headers, request }: Endpoint.Authenticated) =>
-      Effect.flatMap(JsonBody.read(request, headers, bodies, Math.min(maxBodySize, bodyLimit)), JsonBody.object)
+    const json = yield* JsonBody.make(bodyLimit)
 
     yield* router.add(
       "POST",
       "/v1/uploads",
       authenticated(
         Effect.fnUntraced(function* (call) {
-          const { headers, id, principal } = call
+          const { headers, run } = call
           const key = yield* IdempotencyKey.of(headers)
-          const operation = yield* UploadBody.parseCreate(yield* json(call), key)
-          const { upload } = yield* pipeline.run({ id, principal, operation })
+          const operation = yield* UploadBody.parseCreate(yield* json.object(call), key)
+          const { upload } = yield* run(operation)
           return HttpServerResponse.jsonUnsafe(UploadObject.uploadObject(upload))
         })
       )
@@ -48,7 +43,7 @@ export const layer = HttpRouter.use(
       "POST",
       "/v1/uploads/:id/parts",
       authenticated(
-        Effect.fnUntraced(function* ({ headers, id, principal, request }) {
+        Effect.fnUntraced(function* ({ headers, principal, request, run }) {
           const upload = yield* pathId
           const idempotencyKey = yield* IdempotencyKey.of(headers)
           const form = yield* bodies.form(request, partLimits, ({ bytes }) =>
@@ -56,7 +51,7 @@ export const layer = HttpRouter.use(
           )
           if (form.file === null) return yield* invalid("Missing required parameter: 'data'.", "data")
           const operation = { _tag: "AddUploadPart", id: upload, part: form.file.result, idempotencyKey } as const
-          const { part } = yield* pipeline.run({ id, principal, operation })
+          const { part } = yield* run(operation)
           return HttpServerResponse.jsonUnsafe(UploadObject.partObject(part, upload))
         })
       )
@@ -67,9 +62,8 @@ export const layer = HttpRouter.use(
       "/v1/uploads/:id/complete",
       authenticated(
         Effect.fnUntraced(function* (call) {
-          const { id, principal } = call
-          const operation = yield* UploadBody.parseComplete(yield* json(call), yield* pathId)
-          const { upload } = yield* pipeline.run({ id, principal, operation })
+          const operation = yield* UploadBody.parseComplete(yield* json.object(call), yield* pathId)
+          const { upload } = yield* call.run(operation)
           return HttpServerResponse.jsonUnsafe(UploadObject.uploadObject(upload))
         })
       )
@@ -79,9 +73,9 @@ export const layer = HttpRouter.use(
       "POST",
       "/v1/uploads/:id/cancel",
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal }) {
+        Effect.fnUntraced(function* ({ run }) {
           const operation = { _tag: "CancelUpload", id: yield* pathId } as const
-          const { upload } = yield* pipeline.run({ id, principal, operation })
+          const { upload } = yield* run(operation)
           return HttpServerResponse.jsonUnsafe(UploadObject.uploadObject(upload))
         })
       )

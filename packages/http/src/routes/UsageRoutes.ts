@@ -1,6 +1,5 @@
 /** `/v1/usage`: what the caller's calls and jobs have used, summed. Ours; OpenAI has none for ordinary keys. */
 import { invalid, type InvalidRequest } from "@omnifile/core/CallError"
-import { Pipeline } from "@omnifile/core/Pipeline"
 import { type UsageGroup, usageGroups } from "@omnifile/core/UsageOperation"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -41,25 +40,20 @@ const parseSpan = Effect.fnUntraced(function* (params: URLSearchParams) {
 
 export const layer = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
-    const pipeline = yield* Pipeline
     const { authenticated } = yield* Endpoint.make
 
     yield* router.add(
       "GET",
       "/v1/usage",
       authenticated(
-        Effect.fnUntraced(function* ({ id, principal, request }) {
+        Effect.fnUntraced(function* ({ request, run }) {
           const params = QueryParams.parse(request.url)
-          const { hasMore, objects } = yield* pipeline.run({
-            id,
-            principal,
-            operation: {
-              _tag: "ReadUsage",
-              ...(yield* parseSpan(params)),
-              groupBy: yield* parseGroups(params),
-              limit: yield* QueryParams.integer(params, "limit", { min: 1, max: 1_000, default: 100 }),
-              after: yield* QueryParams.text(params, "after")
-            }
+          const { hasMore, objects } = yield* run({
+            _tag: "ReadUsage",
+            ...(yield* parseSpan(params)),
+            groupBy: yield* parseGroups(params),
+            limit: yield* QueryParams.integer(params, "limit", { min: 1, max: 1_000, default: 100 }),
+            after: yield* QueryParams.text(params, "after")
           })
           return HttpServerResponse.jsonUnsafe({
             object: "list",
