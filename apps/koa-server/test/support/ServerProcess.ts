@@ -1,4 +1,4 @@
-/** The servers as whole processes: started from source with a command line, watched from outside, ended or killed. */
+/** The servers as whole processes: started with a command line, watched from outside, ended or killed. */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { tmpdir } from "node:os"
@@ -6,9 +6,12 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { eventually } from "./eventually.ts"
 
+/** As they are shipped, which starts three times as fast. A build that may be old is not what a single test is for. */
+const program = process.env["BUILT_SERVERS"] === "true" ? "dist/main.mjs" : "src/main.ts"
+
 export const apps = {
-  "koa-server": fileURLToPath(new URL("../../src/main.ts", import.meta.url)),
-  standalone: fileURLToPath(new URL("../../../standalone/src/main.ts", import.meta.url))
+  "koa-server": fileURLToPath(new URL(`../../${program}`, import.meta.url)),
+  standalone: fileURLToPath(new URL(`../../../standalone/${program}`, import.meta.url))
 } as const
 
 export type App = keyof typeof apps
