@@ -1,6 +1,7 @@
 /** What the measured gateways are configured with: three accounts, a model on each, one key, SQLite and disk. */
 import * as Configuration from "@omnifile/node/config/Configuration"
-import * as Open from "@omnifile/node/Open"
+import type * as Open from "@omnifile/node/Open"
+import { builtInProviders } from "@omnifile/node/Providers"
 import type { Provider } from "@omnifile/core/Provider"
 import * as Effect from "effect/Effect"
 
@@ -41,9 +42,13 @@ export const toYaml = ({ directory, upstreamPort }: Installation, provider: stri
   })
 
 /** OpenAI without its limit of 512 MB a file. */
-const unlimited: ReadonlyArray<Provider> = Open.builtInProviders
+const unlimited: ReadonlyArray<Provider> = builtInProviders
   .filter(({ id }) => id === "openai")
-  .map((openai) => ({ ...openai, id: "unlimited", files: { ...openai.files, maxBytes: null } }))
+  .map((openai) => ({
+    ...openai,
+    id: "unlimited",
+    files: openai.files === null ? null : { ...openai.files, maxBytes: null }
+  }))
 
 /** What `Open.open` takes. */
 export const openOptions = (installation: Installation): Effect.Effect<Open.OpenOptions, Error> =>

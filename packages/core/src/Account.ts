@@ -1,4 +1,5 @@
 /** Accounts and the deployments that they serve. */
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 /** Retries and limits of the calls to one account. Times in milliseconds. */
@@ -26,6 +27,24 @@ export const defaultPolicy: CallPolicy = new CallPolicy({
   concurrentUploads: 16
 })
 
+/** What an account has room for, as far as the operator says; null for no limit. */
+export class Quota extends Schema.Class<Quota>("Quota")({
+  bytes: Schema.NullOr(Schema.Int),
+  files: Schema.NullOr(Schema.Int)
+}) {}
+
+/**
+ * How calls get the files that they name: by the ID of a copy, within the call, or by ID where the provider has that and
+ * within the call elsewhere.
+ */
+export const filePolicies = ["auto", "reference", "inline"] as const
+export type FilePolicy = (typeof filePolicies)[number]
+
+/** What the key of an account is: one of the provider's own, or a token of an identity service. */
+export const authKinds = ["api_key", "entra"] as const
+
+const none = Effect.succeed(null)
+
 /** One set of credentials at one provider base URL. Files live in accounts. */
 export class Account extends Schema.Class<Account>("Account")({
   id: Schema.String,
@@ -41,7 +60,12 @@ export class Account extends Schema.Class<Account>("Account")({
    * be deleted.
    */
   exclusive: Schema.Boolean,
-  policy: CallPolicy
+  policy: CallPolicy,
+  files: Schema.Literals(filePolicies).pipe(Schema.withConstructorDefault(Effect.succeed("auto" as const))),
+  /** The version of the provider's API, where it has several; null for the provider's default. */
+  apiVersion: Schema.NullOr(Schema.String).pipe(Schema.withConstructorDefault(none)),
+  auth: Schema.Literals(authKinds).pipe(Schema.withConstructorDefault(Effect.succeed("api_key" as const))),
+  quota: Schema.NullOr(Quota).pipe(Schema.withConstructorDefault(none))
 }) {}
 
 /** A model that an account serves, under the model name that clients use. */

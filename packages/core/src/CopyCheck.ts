@@ -16,7 +16,9 @@ export const make = Effect.gen(function* () {
   const upstream = yield* Upstream
 
   const isGone = Effect.fnUntraced(function* (target: ProviderAccount, remoteId: string) {
-    const { decodeFile, retrieve } = target.provider.files
+    const { files } = target.provider
+    if (files === null) return false
+    const { decodeFile, retrieve } = files
     const known = yield* Effect.result(upstream.request(target, Effect.succeed(retrieve(remoteId)), decodeFile))
     return Result.isSuccess(known) ? known.success.state === "failed" : known.failure.absent
   })

@@ -8,7 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { CopySource } from "./CopySource.ts"
-import type { FileUpload, PartProtocol, ProviderCall } from "./Provider.ts"
+import type { FileProtocol, FileUpload, PartProtocol, ProviderCall } from "./Provider.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import type { StorageError } from "./StorageError.ts"
 import { type ProviderAccount, Upstream } from "./Upstream.ts"
@@ -21,18 +21,12 @@ const cancelPatience = Duration.seconds(5)
 const concurrency = 4
 
 /** The most bytes of a copy, or null for no known limit. */
-export const limitOf = ({ provider }: ProviderAccount, { openRange }: CopySource): number | null => {
-  const { maxBytes, parts } = provider.files
-  return maxBytes !== null && parts !== undefined && openRange !== undefined
-    ? Math.max(maxBytes, parts.maxBytes)
-    : maxBytes
-}
+export const limitOf = ({ maxBytes, parts }: FileProtocol, { openRange }: CopySource): number | null =>
+  maxBytes !== null && parts !== undefined && openRange !== undefined ? Math.max(maxBytes, parts.maxBytes) : maxBytes
 
 /** The protocol by which so many bytes come, if not in one request. */
-export const protocolFor = ({ provider }: ProviderAccount, { length }: CopySource): PartProtocol | undefined => {
-  const { maxBytes, parts } = provider.files
-  return maxBytes !== null && length > maxBytes ? parts : undefined
-}
+export const protocolFor = ({ maxBytes, parts }: FileProtocol, { length }: CopySource): PartProtocol | undefined =>
+  maxBytes !== null && length > maxBytes ? parts : undefined
 
 interface Range {
   readonly offset: number

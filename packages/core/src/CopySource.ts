@@ -2,7 +2,8 @@
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ByteRange, Bytes } from "./Bytes.ts"
-import { type ManagedFile, originalVariant } from "./ManagedFile.ts"
+import { type ManagedFile, originalVariant, purposeOfCopy } from "./ManagedFile.ts"
+import type { FileProtocol } from "./Provider.ts"
 import type { StorageError } from "./StorageError.ts"
 
 export interface CopySource {
@@ -25,4 +26,11 @@ export const original = (file: ManagedFile, openRange: NonNullable<CopySource["o
   length: file.bytes,
   open: openRange({ offset: 0 }),
   openRange
+})
+
+/** What a provider is told of a file. */
+export const describe = (file: ManagedFile): Parameters<FileProtocol["takes"]>[0] => ({
+  filename: file.filename,
+  contentType: file.declaredType ?? file.contentType,
+  purpose: purposeOfCopy(file)
 })

@@ -5,10 +5,10 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { AccountFailure } from "./CallError.ts"
 import * as CopyParts from "./CopyParts.ts"
-import { type CopySource, recordedBytes } from "./CopySource.ts"
+import { type CopySource, describe, recordedBytes } from "./CopySource.ts"
 import { LostUploads } from "./LostUploads.ts"
-import { LostUpload, type ManagedFile, purposeOfCopy } from "./ManagedFile.ts"
-import type { RemoteFile } from "./Provider.ts"
+import { LostUpload, type ManagedFile } from "./ManagedFile.ts"
+import type { CopyLife, FileProtocol, RemoteFile } from "./Provider.ts"
 import { ProviderError, Unreachable } from "./ProviderError.ts"
 import { StorageError } from "./StorageError.ts"
 import { type ProviderAccount, Upstream } from "./Upstream.ts"
@@ -20,47 +20,48 @@ export interface Loose {
   calling: number | null
   /** A copy that is known and not recorded. */
   copy: LostUpload | null
-  /** Calls that ended without an answer. */
+  /** Calls that ended without an answer, and copies that uploads began and did not end. */
   unanswered: ReadonlyArray<LostUpload>
 }
 
-/** Between two looks at a copy that the provider is processing. */
-const pollInterval = Duration.millis(250)
-
-/** Seconds that providers accept as the life of a copy. */
-const shortestLife = 3_600
-const longestLife = 2_592_000
+/** By how much the wait between two looks at a copy that is processed grows. */
+const pollGrowth = 1.5
 
 export const failure = (account: string, message: string, timedOut = false): AccountFailure =>
   new AccountFailure({ account, message, timedOut })
 
 const isTimeout = (error: ProviderError) => error.reason._tag === "Unreachable" && error.reason.timedOut
 
-const lifeOf = (file: ManagedFile, now: number): number | null =>
-  file.expiresAt === null
+/** Seconds that the copy is to be kept, as near as the provider lets us come to the life of the file. */
+const lifeOf = ({ expiresAt }: ManagedFile, life: CopyLife | null, now: number): number | null =>
+  expiresAt === null || life?._tag !== "Settable"
     ? null
-    : Math.min(longestLife, Math.max(shortestLife, Math.ceil((file.expiresAt - now) / 1000)))
+    : Math.min(life.longest, Math.max(life.shortest, Math.ceil((expiresAt - now) / 1000)))
+
+/** A provider need not say what it always does. */
+const withExpiry = (remote: RemoteFile, life: CopyLife | null, now: number): RemoteFile =>
+  remote.expiresAt === null && life?._tag === "Fixed"
+    ? { ...remote, expiresAt: (remote.createdAt ?? now) + life.seconds * 1000 }
+    : remote
 
 export const make = Effect.gen(function* () {
   const lostUploads = yield* LostUploads
   const parts = yield* CopyParts.make
   const upstream = yield* Upstream
 
-  const describe = Effect.fnUntraced(function* (file: ManagedFile, { length }: CopySource) {
+  const describeUpload = Effect.fnUntraced(function* (
+    { life }: FileProtocol,
+    file: ManagedFile,
+    { length }: CopySource
+  ) {
     const now = yield* Clock.currentTimeMillis
-    return {
-      filename: file.filename,
-      contentType: file.declaredType ?? file.contentType,
-      purpose: purposeOfCopy(file),
-      length,
-      expiresAfter: lifeOf(file, now)
-    }
+    return { ...describe(file), length, expiresAfter: lifeOf(file, life, now) }
   })
 
-  const makeCall = Effect.fnUntraced(function* ({ provider }: ProviderAccount, file: ManagedFile, source: CopySource) {
-    const described = yield* describe(file, source)
+  const firstStep = Effect.fnUntraced(function* (files: FileProtocol, file: ManagedFile, source: CopySource) {
+    const described = yield* describeUpload(files, file, source)
     const nonce = (yield* Uuid.make).replaceAll("-", "")
-    return provider.files.create({ ...described, bytes: yield* source.open, nonce })
+    return files.create({ ...described, bytes: yield* source.open, nonce })
   })
 
   const inTime = <A, E, R>(target: ProviderAccount, call: Effect.Effect<A, E, R>) =>
@@ -83,13 +84,18 @@ export const make = Effect.gen(function* () {
    * What makes the copy, each time that it is run. A file that is too large for one request has its parts brought to
    * the provider first, which makes no copy yet.
    */
-  const prepare = Effect.fnUntraced(function* (target: ProviderAccount, file: ManagedFile, source: CopySource) {
-    const { files } = target.provider
-    const protocol = CopyParts.protocolFor(target, source)
+  const prepare = Effect.fnUntraced(function* (
+    target: ProviderAccount,
+    files: FileProtocol,
+    file: ManagedFile,
+    source: CopySource,
+    begun: (id: string) => void
+  ) {
+    const protocol = CopyParts.protocolFor(files, source)
     if (protocol === undefined || source.openRange === undefined) {
-      return inTime(target, upstream.request(target, makeCall(target, file, source), files.decodeFile))
+      return inTime(target, upstream.upload(target, firstStep(files, file, source), begun))
     }
-    const described = yield* describe(file, source)
+    const described = yield* describeUpload(files, file, source)
     const complete = yield* inTime(target, parts.send(target, protocol, described, source.openRange))
     return inTime(target, upstream.request(target, Effect.succeed(complete), protocol.decodeCompleted))
   })
@@ -108,12 +114,21 @@ export const make = Effect.gen(function* () {
     source: CopySource,
     loose: Loose
   ) {
-    const { account } = target
-    const limit = CopyParts.limitOf(target, source)
+    const { account, provider } = target
+    const { files } = provider
+    if (files === null) return yield* Effect.fail(failure(account.id, "takes no files"))
+    const limit = CopyParts.limitOf(files, source)
     if (limit !== null && source.length > limit) {
       return yield* Effect.fail(failure(account.id, `takes files of at most ${limit} bytes`))
     }
-    const makeCopy = yield* prepare(target, file, source).pipe(
+    const { variant } = source
+    const bytes = recordedBytes(source)
+    const since = yield* Clock.currentTimeMillis
+    const begun = (remoteId: string) => {
+      const copy = { account: account.id, variant, bytes, remoteId }
+      loose.unanswered = [...loose.unanswered, new LostUpload({ ...copy, startedAt: since, endedAt: since })]
+    }
+    const makeCopy = yield* prepare(target, files, file, source, begun).pipe(
       Effect.mapError((error) =>
         error instanceof StorageError ? error : failure(account.id, error.summary, isTimeout(error))
       )
@@ -123,13 +138,13 @@ export const make = Effect.gen(function* () {
       loose.calling = startedAt
       const outcome = yield* Effect.result(makeCopy)
       const endedAt = yield* Clock.currentTimeMillis
-      const { variant } = source
-      const bytes = recordedBytes(source)
       const lost = new LostUpload({ account: account.id, variant, bytes, remoteId: null, startedAt, endedAt })
       loose.calling = null
       if (Result.isSuccess(outcome)) {
-        loose.copy = new LostUpload({ ...lost, remoteId: outcome.success.id })
-        return outcome.success
+        const made = withExpiry(outcome.success, files.life, endedAt)
+        loose.copy = new LostUpload({ ...lost, remoteId: made.id })
+        loose.unanswered = loose.unanswered.filter(({ remoteId }) => remoteId !== made.id)
+        return made
       }
       const error = outcome.failure
       if (error instanceof StorageError) return yield* error
@@ -142,11 +157,15 @@ export const make = Effect.gen(function* () {
   /** Waits until the provider has processed the copy. */
   const awaitUsable = Effect.fnUntraced(function* (target: ProviderAccount, uploaded: RemoteFile) {
     const { account, provider } = target
+    const { files } = provider
+    if (files === null) return yield* Effect.fail(failure(account.id, "takes no files"))
     let remote = uploaded
+    let wait = files.poll.first
     while (remote.state === "processing") {
-      yield* Effect.sleep(pollInterval)
+      yield* Effect.sleep(Duration.millis(wait))
+      wait = Math.min(files.poll.most, wait * pollGrowth)
       remote = yield* upstream
-        .request(target, Effect.succeed(provider.files.retrieve(remote.id)), provider.files.decodeFile)
+        .request(target, Effect.succeed(files.retrieve(remote.id)), files.decodeFile)
         .pipe(
           Effect.mapError((error) =>
             failure(account.id, error.summary.replaceAll(uploaded.id, "the copy"), isTimeout(error))
@@ -154,7 +173,7 @@ export const make = Effect.gen(function* () {
         )
     }
     if (remote.state === "failed") return yield* Effect.fail(failure(account.id, "could not process the file"))
-    return remote
+    return withExpiry(remote, files.life, yield* Clock.currentTimeMillis)
   })
 
   return { transfer, awaitUsable }

@@ -80,6 +80,7 @@ const make = Effect.gen(function* () {
       bytes,
       state: remote.state === "ready" ? "ready" : "processing",
       remoteId: remote.id,
+      reference: remote.reference ?? null,
       instance: null,
       expiresAt: remote.expiresAt,
       createdAt: remote.createdAt ?? now,
@@ -108,7 +109,10 @@ const make = Effect.gen(function* () {
 
   /** A copy that can be recorded nowhere would be unseen from then on: better none. */
   const removeUnrecorded = (target: ProviderAccount, remoteId: string) =>
-    upstream.request(target, Effect.succeed(target.provider.files.remove(remoteId)), Result.succeed).pipe(
+    Effect.gen(function* () {
+      const { files } = target.provider
+      if (files !== null) yield* upstream.request(target, Effect.succeed(files.remove(remoteId)), Result.succeed)
+    }).pipe(
       Effect.timeout(removalTimeout),
       Effect.catchIf(
         (error) => error._tag === "ProviderError" && error.absent,
@@ -226,8 +230,9 @@ const make = Effect.gen(function* () {
     }),
     resume: Effect.fn("CopyUpload.resume")((file: ManagedFile, replica: Replica) =>
       tracked(file, replica.account, replica, (target, _permit, loose) => {
-        const { createdAt, expiresAt, remoteId } = replica
-        const remote = { id: remoteId ?? "", filename: null, bytes: null, createdAt, expiresAt } as const
+        const { createdAt, expiresAt, reference, remoteId } = replica
+        const known = { id: remoteId ?? "", filename: null, bytes: null, createdAt, expiresAt } as const
+        const remote = reference === null ? known : { ...known, reference }
         return finish(target, file, replica, { ...remote, state: "processing" }, loose)
       })
     )

@@ -8,6 +8,7 @@ import type { BatchSummary } from "./BatchSummary.ts"
 import * as BatchVariant from "./BatchVariant.ts"
 import { BlobStore } from "./BlobStore.ts"
 import { Catalog } from "./Catalog.ts"
+import * as ContentType from "./ContentType.ts"
 import type { CopySource } from "./CopySource.ts"
 import type { Received } from "./Intake.ts"
 import type { CreateFile } from "./Operation.ts"
@@ -46,16 +47,23 @@ export const make = Effect.gen(function* () {
           )
         )
 
-  const originals = (models: ReadonlyArray<string>): ReadonlyArray<PlannedCopy> =>
-    [...new Set(models.flatMap((model) => catalog.accountsOf(model)))].map((account) => ({
-      account,
-      source: undefined
-    }))
+  /** Whether it is any use to upload the file there: an account that takes no such files is left out. */
+  const takes = (account: string, { content, declaredType, filename, purpose }: CreateFile): boolean => {
+    const contentType = ContentType.parse(declaredType) ?? ContentType.detect(declaredType, filename, content.head)
+    return catalog.accounts.get(account)?.provider.files?.takes({ filename, contentType, purpose }) === true
+  }
 
-  /** One for each name that an account's deployments have for the models. */
-  const variants = ({ content, models }: CreateFile, lines: BatchSummary): ReadonlyArray<PlannedCopy> => {
+  const originals = (operation: CreateFile, models: ReadonlyArray<string>): ReadonlyArray<PlannedCopy> =>
+    [...new Set(models.flatMap((model) => catalog.accountsOf(model)))]
+      .filter((account) => takes(account, operation))
+      .map((account) => ({ account, source: undefined }))
+
+  /** One for each name that an account's deployments have for the models, where batches are in OpenAI's wire. */
+  const variants = (operation: CreateFile, lines: BatchSummary): ReadonlyArray<PlannedCopy> => {
+    const { content, models } = operation
     const found = new Map<string, PlannedCopy>()
     for (const { account, model } of models.flatMap((name) => catalog.deploymentsOf(name))) {
+      if (!takes(account, operation) || catalog.accounts.get(account)?.provider.batches === null) continue
       const rewriting = { model, files: new Map<string, string>(), allowProviderIds }
       const source = BatchVariant.source(content, lines, rewriting, sha256, blobs.open(content.key))
       found.set(`${account} ${source.variant}`, { account, source })
@@ -68,11 +76,11 @@ export const make = Effect.gen(function* () {
       const { content, models, purpose } = operation
       // Without targets copies are made on demand, from our own; if we keep none, they are made now.
       if (models.length === 0) {
-        return { copies: keepContent ? [] : originals(catalog.modelsOf(principal)), lines: null }
+        return { copies: keepContent ? [] : originals(operation, catalog.modelsOf(principal)), lines: null }
       }
       // What is not kept here can be read again only from an original.
       const lines = purpose === "batch" && keepContent ? yield* summarise(content) : null
-      if (lines === null) return { copies: originals(models), lines }
+      if (lines === null) return { copies: originals(operation, models), lines }
       // The files that the lines name need copies of their own, which are made for the batch that wants them.
       return { copies: lines.files.length > 0 ? [] : variants(operation, lines), lines }
     }) satisfies (principal: Principal, operation: CreateFile) => Effect.Effect<CreationPlan, StorageError>

@@ -53,10 +53,26 @@ const readText = (response: HttpTransport.TransportResponse, limit: number): Eff
     Effect.orElseSucceed(() => "")
   )
 
+const addressesOf = (url: string | undefined): ReadonlyArray<string> => {
+  const parsed = url === undefined ? null : URL.parse(url)
+  return url === undefined || parsed === null ? [] : [url, parsed.host, parsed.hostname]
+}
+
+/** What a call carried that nobody is to see, beside the account's own secrets and address. */
+export interface Hidden {
+  readonly secret?: Redacted.Redacted<string> | undefined
+  readonly url?: string | undefined
+}
+
 /** Text of a provider without any secret or address that the call carried. */
-export const redact = (text: string, { account }: ProviderAccount): string => {
-  const { host, hostname } = new URL(account.baseUrl)
-  const hidden = [Redacted.value(account.apiKey), ...Object.values(account.headers), account.baseUrl, host, hostname]
+export const redact = (text: string, { account }: ProviderAccount, { secret, url }: Hidden = {}): string => {
+  const hidden = [
+    Redacted.value(account.apiKey),
+    secret === undefined ? "" : Redacted.value(secret),
+    ...Object.values(account.headers),
+    ...addressesOf(account.baseUrl),
+    ...addressesOf(url)
+  ]
   // In one pass, the longest first: one may be a part of another.
   const alternatives = hidden
     .filter((value) => value !== "")
@@ -85,26 +101,40 @@ export const failed = (
 /** What an answer whose status is none of success means for the call. */
 export const classify = Effect.fnUntraced(function* (
   target: ProviderAccount,
-  call: Named,
-  response: HttpTransport.TransportResponse
+  call: Named & Pick<ProviderCall, "url">,
+  response: HttpTransport.TransportResponse,
+  secret?: Redacted.Redacted<string>
 ) {
   const { status } = response
-  if (status === 401 || status === 403) return failed(target, call, new ProviderError.Unauthorized({ status }))
+  if (status === 401) return failed(target, call, new ProviderError.Unauthorized({ status }))
   if (status === 429) {
     const now = yield* Clock.currentTimeMillis
     const retryAfter = parseRetryAfter(HttpTransport.header(response, "retry-after"), now)
     return failed(target, call, new ProviderError.Throttled({ retryAfter }))
   }
   const text = yield* readText(response, errorBodyLimit)
-  const refusal = target.provider.decodeRefusal(parseJson(text))
-  const clean = (value: string | null) => (value === null ? null : redact(value, target))
-  const message = redact(refusal?.message ?? text, target).slice(0, messageLimit)
+  const refusal = target.provider.decodeRefusal(parseJson(text), { status, call: call.name })
+  const meaning = refusal?.meaning ?? null
+  // Some say so of what the call names, and not of who calls.
+  if (meaning === "credentials" || (status === 403 && meaning === null)) {
+    return failed(target, call, new ProviderError.Unauthorized({ status }))
+  }
+  const hidden = { secret, url: call.url }
+  const clean = (value: string | null) => (value === null ? null : redact(value, target, hidden))
+  const message = redact(refusal?.message ?? text, target, hidden).slice(0, messageLimit)
   if (status >= 400 && status < 500 && status !== 408) {
     const { code, param, type } = refusal ?? { code: null, param: null, type: null }
     return failed(
       target,
       call,
-      new ProviderError.Rejected({ status, message, type: clean(type), param: clean(param), code: clean(code) })
+      new ProviderError.Rejected({
+        status,
+        message,
+        type: clean(type),
+        param: clean(param),
+        code: clean(code),
+        meaning
+      })
     )
   }
   return failed(target, call, new ProviderError.Faulty({ status, message }))

@@ -57,9 +57,9 @@ export class Failover extends Context.Service<
 const speaks = (provider: Provider, { _tag }: RoutedOperation): boolean => {
   switch (_tag) {
     case "ChatCompletion":
-      return provider.chatCompletion !== null
+      return provider.chatCompletion !== null || provider.chat !== null
     case "CreateResponse":
-      return provider.responses !== null
+      return provider.responses !== null || provider.chat !== null
     case "CreateMessage":
       return provider.messages !== null
     case "CountTokens":
@@ -67,7 +67,7 @@ const speaks = (provider: Provider, { _tag }: RoutedOperation): boolean => {
     case "Forward":
       return provider.forward !== null
     case "CreateBatch":
-      return provider.batches !== null
+      return provider.batches !== null || provider.foreignBatches !== null
     case "CreateFineTuningJob":
       return provider.fineTuning !== null
   }

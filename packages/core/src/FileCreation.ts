@@ -191,6 +191,9 @@ const make = Effect.gen(function* () {
       const { key } = operation.content
       return yield* Effect.gen(function* () {
         const plan = yield* creationCopies.plan(principal, operation)
+        if (plan.copies.length === 0 && !settings.keepContent) {
+          return yield* invalid("No account of these models takes such files.", "purpose", "file_not_available")
+        }
         const row = yield* begin(principal, operation, plan)
         if (row.key !== key) return row
         const { complete, copies } = yield* copyTo(row, plan.copies)

@@ -63,7 +63,7 @@ export class Files extends Context.Service<
 /** How the bytes of a copy are asked for, wherever it lies; null where the provider has no such place. */
 const contentCall = (provider: Provider, remoteId: string, container: string | null): ProviderCall | null =>
   container === null
-    ? provider.files.content(remoteId)
+    ? (provider.files?.content?.(remoteId) ?? null)
     : (provider.containerFiles?.content(container, remoteId) ?? null)
 
 /** A deletion is answered when all copies are gone, or after this time, whichever comes first. */

@@ -17,7 +17,7 @@ export type RequestBody = Uint8Array | StreamBody
 
 /** Times in milliseconds. */
 export interface TransportRequest {
-  readonly method: "GET" | "POST" | "DELETE"
+  readonly method: "GET" | "POST" | "PUT" | "DELETE"
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: RequestBody | null

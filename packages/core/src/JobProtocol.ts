@@ -31,12 +31,12 @@ export const translate =
   (error: ProviderError): ProviderError => {
     const { reason } = error
     if (reason._tag !== "Rejected") return error
-    const { code, param, status, type } = reason
+    const { code, meaning, param, status, type } = reason
     const message = inOurTerms(job, reason.message)
     return new ProviderError({
       account: error.account,
       call: error.call,
-      reason: new Rejected({ status, message, type, param, code }),
+      reason: new Rejected({ status, message, type, param, code, meaning }),
       maybeAccepted: error.maybeAccepted
     })
   }

@@ -71,12 +71,14 @@ const make = Effect.gen(function* () {
 
   const listMatches = Effect.fnUntraced(function* (target: ProviderAccount, file: ManagedFile, lost: LostUpload) {
     const found: Array<RemoteFile> = []
+    const { files } = target.provider
+    if (files === null) return found
     let cursor: string | null = null
     for (let pages = 0; pages < pageLimit; pages++) {
       const page: { readonly files: ReadonlyArray<RemoteFile>; readonly next: string | null } = yield* upstream.request(
         target,
-        Effect.succeed(target.provider.files.list(cursor)),
-        target.provider.files.decodePage
+        Effect.succeed(files.list(cursor)),
+        files.decodePage
       )
       found.push(...page.files.filter(matches(file, lost)))
       cursor = page.next
@@ -101,14 +103,18 @@ const make = Effect.gen(function* () {
     )
   })
 
-  const remove = (target: ProviderAccount, remoteId: string): Effect.Effect<boolean, ProviderError> =>
-    upstream.request(target, Effect.succeed(target.provider.files.remove(remoteId)), Result.succeed).pipe(
-      Effect.as(true),
-      Effect.catchIf(
-        (error) => error.absent,
-        () => Effect.succeed(true)
-      )
-    )
+  const remove = (target: ProviderAccount, remoteId: string): Effect.Effect<boolean, ProviderError> => {
+    const { files } = target.provider
+    return files === null
+      ? Effect.succeed(true)
+      : upstream.request(target, Effect.succeed(files.remove(remoteId)), Result.succeed).pipe(
+          Effect.as(true),
+          Effect.catchIf(
+            (error) => error.absent,
+            () => Effect.succeed(true)
+          )
+        )
+  }
 
   /** Deletes what is found of an upload whose copy nobody knows, or reports it. */
   const settleUnknown = Effect.fnUntraced(function* (target: ProviderAccount, file: ManagedFile, lost: LostUpload) {

@@ -61,6 +61,8 @@ export class Replica extends Schema.Class<Replica>("Replica")({
   variant: Schema.String,
   state: Schema.Literals(replicaStates),
   remoteId: Schema.NullOr(Schema.String),
+  /** What bodies say for the copy; null where that is its ID. */
+  reference: LaterText,
   /** The container of tools that holds the copy, in the provider's own words; null for the provider's Files API. */
   container: LaterText,
   /** The size of a variant; null for the original, which has the file's. */
@@ -69,6 +71,8 @@ export class Replica extends Schema.Class<Replica>("Replica")({
   instance: Schema.NullOr(Schema.String),
   /** When the provider drops the copy by itself. */
   expiresAt: Schema.NullOr(Millis),
+  /** When a call last named it, give or take an hour; null where that is not known. */
+  usedAt: LaterInt,
   createdAt: Millis,
   updatedAt: Millis,
   /** Why it is not usable, in words that name no URL, key or provider ID. */

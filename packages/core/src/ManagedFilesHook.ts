@@ -135,7 +135,7 @@ export const make = Effect.gen(function* () {
   const editFor = ({ end, raw, start }: FileReference, replica: Replica): Edit => ({
     start,
     end,
-    value: replica.remoteId ?? "",
+    value: replica.reference ?? replica.remoteId ?? "",
     raw
   })
 
@@ -190,7 +190,9 @@ export const make = Effect.gen(function* () {
     const row = (yield* registry.file(file.key)) ?? file
     if (findReplica(row, copy.account)?.remoteId !== copy.remoteId) return row
     if (copy.remoteId === null || !replication.canCopy(row, copy.account)) return undefined
-    const { decodeFile, retrieve } = target.provider.files
+    const { files } = target.provider
+    if (files === null) return undefined
+    const { decodeFile, retrieve } = files
     const known = yield* Effect.result(upstream.request(target, Effect.succeed(retrieve(copy.remoteId)), decodeFile))
     const gone = Result.isSuccess(known) ? known.success.state === "failed" : known.failure.absent
     if (!gone) return undefined
@@ -204,9 +206,10 @@ export const make = Effect.gen(function* () {
   const translate = (copies: ReadonlyMap<string, Replica>, error: ProviderError): ProviderError => {
     const { reason } = error
     if (reason._tag !== "Rejected") return error
-    const { code, param, status, type } = reason
+    const { code, meaning, param, status, type } = reason
     let { message } = reason
-    for (const [id, { remoteId }] of copies) {
+    for (const [id, { reference, remoteId }] of copies) {
+      if (reference !== null && reference !== "") message = message.replaceAll(reference, id)
       if (remoteId !== null && remoteId !== "") message = message.replaceAll(remoteId, id)
     }
     return message === reason.message
@@ -214,7 +217,7 @@ export const make = Effect.gen(function* () {
       : new ProviderError({
           account: error.account,
           call: error.call,
-          reason: new Rejected({ status, message, type, param, code }),
+          reason: new Rejected({ status, message, type, param, code, meaning }),
           maybeAccepted: error.maybeAccepted
         })
   }

@@ -14,7 +14,7 @@ import { type DeploymentRequest, Hooks, type ModelCall, stepsOf } from "./Hooks.
 import type { RequestBody, TransportResponse } from "./HttpTransport.ts"
 import { type Edit, splice } from "./JsonEdit.ts"
 import type { ModelOperation } from "./Operation.ts"
-import type { Provider, ProviderCall } from "./Provider.ts"
+import type { CallAt, Provider, ProviderCall } from "./Provider.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import type { Served } from "./ServedAnswer.ts"
 import * as Span from "./Span.ts"
@@ -63,17 +63,18 @@ const providerCall = (
   provider: Provider,
   operation: ModelOperation,
   body: RequestBody,
-  headers: Readonly<Record<string, string>>
+  at: CallAt
 ): ProviderCall | undefined => {
+  const { headers } = at
   switch (operation._tag) {
     case "ChatCompletion":
-      return withHeaders(provider.chatCompletion?.(body), headers)
+      return withHeaders(provider.chatCompletion?.(body, at), headers)
     case "CreateResponse":
       return withHeaders(provider.responses?.create(body), headers)
     case "CreateMessage":
-      return provider.messages?.(body, headers)
+      return provider.messages?.(body, at)
     case "CountTokens":
-      return provider.countTokens?.(body, headers)
+      return provider.countTokens?.(body, at)
     case "Forward": {
       const { contentType, path, query } = operation
       return withHeaders(provider.forward?.({ path, query, contentType, body }), headers)
@@ -101,7 +102,8 @@ const make = Effect.gen(function* () {
         let request = requestOf(call, deployment)
         for (const prepare of preparations) request = yield* prepare(call, deployment, request)
         const body = edited(call.operation.body, request.edits)
-        const outgoing = providerCall(target.provider, call.operation, body, request.headers)
+        const at = { account: target.account, model: deployment.model, headers: request.headers }
+        const outgoing = providerCall(target.provider, call.operation, body, at)
         if (outgoing === undefined) return yield* Effect.die(new TypeError(`${target.provider.id} has no such call`))
         const response = yield* send(target, outgoing, deployment)
         return { deployment, response }

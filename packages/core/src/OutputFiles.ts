@@ -85,7 +85,9 @@ const make = Effect.gen(function* () {
   ): Effect.Effect<RemoteFile, ContentUnavailable | ProviderError> => {
     const { containerFiles, files } = target.provider
     if (container === null) {
-      return upstream.request(target, Effect.succeed(files.retrieve(remoteId)), files.decodeFile)
+      return files === null
+        ? gone("", `The account ${target.account.id} has no files.`)
+        : upstream.request(target, Effect.succeed(files.retrieve(remoteId)), files.decodeFile)
     }
     return containerFiles === null
       ? gone("", `The account ${target.account.id} has no files in containers.`)
@@ -106,11 +108,15 @@ const make = Effect.gen(function* () {
       // Some providers give such a file out, and know nothing of it.
       Effect.catchIf(
         (error) => error instanceof ProviderError && error.absent && container === null,
-        (error) =>
-          Effect.scoped(upstream.send(target, target.provider.files.content(remoteId))).pipe(
-            Effect.as({ id: remoteId, filename: null, bytes: null, createdAt: null, expiresAt: null }),
-            Effect.mapError(() => error)
-          )
+        (error) => {
+          const content = target.provider.files?.content?.(remoteId)
+          return content === undefined
+            ? Effect.fail(error)
+            : Effect.scoped(upstream.send(target, content)).pipe(
+                Effect.as({ id: remoteId, filename: null, bytes: null, createdAt: null, expiresAt: null }),
+                Effect.mapError(() => error)
+              )
+        }
       )
     )
   })
@@ -164,8 +170,8 @@ const make = Effect.gen(function* () {
     const { containerFiles, files } = target.provider
     const remoteId = replica.remoteId ?? ""
     const call =
-      replica.container === null ? files.content(remoteId) : containerFiles?.content(replica.container, remoteId)
-    if (call === undefined) return yield* gone(file.id ?? "", "The account has no files in containers.")
+      replica.container === null ? files?.content?.(remoteId) : containerFiles?.content(replica.container, remoteId)
+    if (call === undefined) return yield* gone(file.id ?? "", "The account does not give such files out.")
     return (yield* upstream.send(target, call)).body
   })
 

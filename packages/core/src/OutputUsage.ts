@@ -33,7 +33,9 @@ export const make = Effect.gen(function* () {
   const count = (job: Job, output: string) =>
     Effect.gen(function* () {
       const target = yield* jobs.target(job)
-      const { body } = yield* upstream.send(target, target.provider.files.content(output))
+      const content = target.provider.files?.content?.(output)
+      if (content === undefined) return null
+      const { body } = yield* upstream.send(target, content)
       return yield* Effect.tryPromise(() => sum(body))
     }).pipe(
       Effect.scoped,

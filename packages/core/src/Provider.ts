@@ -2,21 +2,34 @@
  * A provider as a value: how one protocol family says upload, look up, delete and chat. Pure data in, pure
  * data out; `Upstream` does the calls. A vendor that speaks a known protocol differs in a few fields.
  */
-import type * as Result from "effect/Result"
+import * as Result from "effect/Result"
+import type * as Redacted from "effect/Redacted"
 import type { Account } from "./Account.ts"
 import type { Bytes } from "./Bytes.ts"
-import type { RequestBody } from "./HttpTransport.ts"
+import type { ChatTranslator } from "./ChatTranslator.ts"
+import * as FileCapabilities from "./FileCapabilities.ts"
+import type { Capabilities, FileUse } from "./FileCapabilities.ts"
+import type { ForeignBatches } from "./ForeignBatches.ts"
+import type { RequestBody, TransportResponse } from "./HttpTransport.ts"
 import type { JsonObject } from "./Json.ts"
 import type { Purpose } from "./ManagedFile.ts"
 import type { Tokens } from "./Usage.ts"
+
+type Headers = Readonly<Record<string, string>>
 
 /** One request, relative to the account's base URL. */
 export interface ProviderCall {
   /** Names the call in errors and traces, such as `files.create`. */
   readonly name: string
-  readonly method: "GET" | "POST" | "DELETE"
+  readonly method: "GET" | "POST" | "PUT" | "DELETE"
   readonly path: string
-  readonly headers: Readonly<Record<string, string>>
+  /** An address that the provider gave, such as one for an upload, in the place of a path. It is not logged. */
+  readonly url?: string | undefined
+  /** False for a signed address: it gets neither the credentials nor the account's headers. */
+  readonly credentials?: boolean | undefined
+  /** Statuses beside those of success that are an answer, such as a redirect that is followed by hand. */
+  readonly accepts?: ReadonlyArray<number> | undefined
+  readonly headers: Headers
   readonly body: RequestBody | null
   /** Whether doing it twice is the same as doing it once. */
   readonly idempotent: boolean
@@ -38,6 +51,8 @@ export interface FileUpload {
 /** A file as the provider describes it. Times in milliseconds since 1970. */
 export interface RemoteFile {
   readonly id: string
+  /** What bodies say for it, where that is not the ID. */
+  readonly reference?: string | undefined
   readonly filename: string | null
   readonly bytes: number | null
   readonly createdAt: number | null
@@ -71,15 +86,54 @@ export interface PartProtocol {
   readonly decodeCompleted: (body: unknown) => Decoded<RemoteFile>
 }
 
+/** The answer to a call of an upload. A body that is no JSON is undefined. */
+export interface UploadAnswer extends Pick<TransportResponse, "status" | "headers"> {
+  readonly body: unknown
+}
+
+/**
+ * An upload is a call, or several of which each follows from the answer to the one before. A call that makes no copy yet
+ * says that it is idempotent: after one that is not, a copy may be there. When a try fails, the next one begins with the
+ * first call.
+ */
+export type UploadStep =
+  | {
+      readonly _tag: "Call"
+      readonly call: ProviderCall
+      readonly next: (answer: UploadAnswer) => Decoded<UploadStep>
+      /** A file that is there before this call and is no use without it: it is deleted if the upload fails. */
+      readonly begun?: string | undefined
+    }
+  | { readonly _tag: "Made"; readonly file: RemoteFile }
+
+/** An upload by one call, whose answer is the file. */
+export const oneCall = (call: ProviderCall, decodeFile: (body: unknown) => Decoded<RemoteFile>): UploadStep => ({
+  _tag: "Call",
+  call,
+  next: ({ body }) => Result.map(decodeFile(body), (file) => ({ _tag: "Made", file }))
+})
+
+/** How long a provider keeps a copy, in seconds: as it is told, within limits, or always the same. */
+export type CopyLife =
+  | { readonly _tag: "Settable"; readonly shortest: number; readonly longest: number }
+  | { readonly _tag: "Fixed"; readonly seconds: number }
+
 /** The Files API of a protocol family. */
 export interface FileProtocol {
   /** The most bytes that a file may have in one request, or null for no known limit. */
   readonly maxBytes: number | null
   /** How larger files come. Without it they do not. */
   readonly parts?: PartProtocol | undefined
-  readonly create: (upload: FileUpload) => ProviderCall
+  /** Whether it is any use to upload such a file: some take files of one purpose, or one type, only. */
+  readonly takes: (file: Pick<FileUpload, "contentType" | "filename" | "purpose">) => boolean
+  /** Null: copies are kept until they are deleted. */
+  readonly life: CopyLife | null
+  /** Between two looks at a copy that is being processed, in milliseconds: at first, and at most. */
+  readonly poll: { readonly first: number; readonly most: number }
+  readonly create: (upload: FileUpload) => UploadStep
   readonly retrieve: (id: string) => ProviderCall
-  readonly content: (id: string) => ProviderCall
+  /** Null: what was uploaded is not given out again. */
+  readonly content: ((id: string) => ProviderCall) | null
   readonly remove: (id: string) => ProviderCall
   /** Newest first where the provider can. */
   readonly list: (cursor: string | null) => ProviderCall
@@ -153,7 +207,16 @@ export interface ContainerFileProtocol {
   readonly decodeFile: (body: unknown) => Decoded<RemoteFile>
 }
 
-type Headers = Readonly<Record<string, string>>
+/**
+ * What a refusal means beyond its status:
+ *
+ * - `gone`: a file that the call names is not there any more
+ * - `quota`: the account has no room for more files
+ * - `too_large`: another provider may take what this one does not
+ * - `credentials`: the account's credentials are not accepted
+ */
+export const refusalMeanings = ["gone", "quota", "too_large", "credentials"] as const
+export type RefusalMeaning = (typeof refusalMeanings)[number]
 
 /** A provider's refusal, read from its error answer. */
 export interface Refusal {
@@ -161,25 +224,91 @@ export interface Refusal {
   readonly type: string | null
   readonly param: string | null
   readonly code: string | null
+  /** Null where the status says it all. */
+  readonly meaning: RefusalMeaning | null
+}
+
+/** What is known of the call that was refused. */
+export interface Refused {
+  readonly status: number
+  /** The name of the call, such as `files.create`. */
+  readonly call: string
+}
+
+/** Where a call goes. */
+export interface CallAt {
+  readonly account: Account
+  /** The provider's own name for the model. */
+  readonly model: string
+  /** The client's own headers that say what it knows of the API, and those of hooks. */
+  readonly headers: Headers
+}
+
+/** A file in a part of a body. */
+export interface PlacedFile {
+  readonly use: FileUse
+  /** What the body says for the copy. */
+  readonly reference: string
+  readonly filename: string
+  readonly contentType: string
 }
 
 export interface Provider {
   /** What the configuration calls it, such as `openai`. */
   readonly id: string
   /** The headers that authenticate a call. They hold the secret. */
-  readonly authorize: (account: Account) => Readonly<Record<string, string>>
-  readonly files: FileProtocol
+  readonly authorize: (account: Account, secret: Redacted.Redacted<string>) => Headers
+  /** The call as this account wants it, such as with its version of the API in the path. */
+  readonly address: (call: ProviderCall, account: Account) => ProviderCall
+  /** Null: there is no place for files, so they only come within calls. */
+  readonly files: FileProtocol | null
+  /** What files the calls may have, and how. */
+  readonly capabilities: Capabilities
+  /**
+   * The part of a body that names a file as this provider wants it, where that is not OpenAI's form or the provider's own
+   * wire. Null: the client's part stays but for the ID.
+   */
+  readonly filePart: ((part: JsonObject, file: PlacedFile) => JsonObject) | null
   /** A chat completion in OpenAI's wire format. Null here and below: the provider does not speak it. */
-  readonly chatCompletion: ((body: RequestBody) => ProviderCall) | null
-  /** A message in Anthropic's wire format, with the headers by which a client says what it knows of the API. */
-  readonly messages: ((body: RequestBody, headers: Headers) => ProviderCall) | null
+  readonly chatCompletion: ((body: RequestBody, at: CallAt) => ProviderCall) | null
+  /** Chat completions and responses of OpenAI's wire on a provider that speaks another. */
+  readonly chat: ChatTranslator | null
+  /** A message in Anthropic's wire format. */
+  readonly messages: ((body: RequestBody, at: CallAt) => ProviderCall) | null
   /** The size of such a message. */
-  readonly countTokens: ((body: RequestBody, headers: Headers) => ProviderCall) | null
+  readonly countTokens: ((body: RequestBody, at: CallAt) => ProviderCall) | null
   /** Responses in OpenAI's wire format. */
   readonly responses: ResponseProtocol | null
+  /** Batches in OpenAI's wire format. */
   readonly batches: BatchProtocol | null
+  /** Batches that are made of OpenAI's in the provider's own. */
+  readonly foreignBatches: ForeignBatches | null
   readonly fineTuning: FineTuningProtocol | null
   readonly forward: ((request: ForwardedRequest) => ProviderCall) | null
   readonly containerFiles: ContainerFileProtocol | null
-  readonly decodeRefusal: (body: unknown) => Refusal | null
+  readonly decodeRefusal: (body: unknown, refused: Refused) => Refusal | null
 }
+
+/** What a provider has to say; it speaks nothing of the rest. */
+export type Options<Files extends FileProtocol | null> = Pick<Provider, "authorize" | "decodeRefusal" | "id"> &
+  Partial<Provider> & { readonly files: Files }
+
+/** A provider of what it has. Without capabilities, calls may name every file that can be uploaded. */
+export const make = <Files extends FileProtocol | null>(
+  options: Options<Files>
+): Provider & { readonly files: Files } => ({
+  address: (call) => call,
+  capabilities: options.files === null ? FileCapabilities.none : FileCapabilities.byReference,
+  filePart: null,
+  chatCompletion: null,
+  chat: null,
+  messages: null,
+  countTokens: null,
+  responses: null,
+  batches: null,
+  foreignBatches: null,
+  fineTuning: null,
+  forward: null,
+  containerFiles: null,
+  ...options
+})

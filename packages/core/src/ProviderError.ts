@@ -2,6 +2,7 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { refusalMeanings } from "./Provider.ts"
 
 /** 429: the account is asked to wait, `retryAfter` milliseconds where the provider says so. */
 export class Throttled extends Schema.TaggedError<Throttled>()("Throttled", {
@@ -29,7 +30,12 @@ export class Rejected extends Schema.TaggedError<Rejected>()("Rejected", {
   message: Schema.String,
   type: Schema.NullOr(Schema.String),
   param: Schema.NullOr(Schema.String),
-  code: Schema.NullOr(Schema.String)
+  code: Schema.NullOr(Schema.String),
+  /** What it means beyond its status, where the provider's words say so. */
+  meaning: Schema.NullOr(Schema.Literals(refusalMeanings)).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(null)),
+    Schema.withConstructorDefault(Effect.succeed(null))
+  )
 }) {}
 
 /** A success whose body could not be understood. */
@@ -53,7 +59,8 @@ export class ProviderError extends Schema.TaggedError<ProviderError>()("Provider
 
   /** The provider says that what the call names is not there. */
   get absent(): boolean {
-    return this.reason._tag === "Rejected" && (this.reason.status === 404 || this.reason.status === 410)
+    const { reason } = this
+    return reason._tag === "Rejected" && (reason.status === 404 || reason.status === 410 || reason.meaning === "gone")
   }
 
   /** In words that name no URL, key or provider ID. */

@@ -91,8 +91,10 @@ const make = Effect.gen(function* () {
       )
       return "left"
     }
+    const { files } = target.provider
+    if (files === null) return "gone"
     const outcome = yield* upstream
-      .request(target, Effect.succeed(target.provider.files.remove(remoteId)), Result.succeed)
+      .request(target, Effect.succeed(files.remove(remoteId)), Result.succeed)
       .pipe(Effect.result, Effect.timeoutOption(deletionTimeout))
     if (Option.isSome(outcome) && (Result.isSuccess(outcome.value) || outcome.value.failure.absent)) return "gone"
     const error = Option.match(outcome, {

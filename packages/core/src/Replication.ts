@@ -10,7 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { AccountFailure } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
-import type { CopySource } from "./CopySource.ts"
+import { type CopySource, describe } from "./CopySource.ts"
 import { CopyUpload } from "./CopyUpload.ts"
 import { Instance, uploadOf } from "./Instance.ts"
 import {
@@ -130,8 +130,9 @@ const make = Effect.gen(function* () {
       const target = catalog.accounts.get(account)
       // Whether the provider still gives its content out is seen when it is asked.
       if (target === undefined || !(file.kept || (settings.keepContent && canPull(file, 0)))) return false
-      const { maxBytes } = target.provider.files
-      if (maxBytes !== null && file.bytes > maxBytes) return false
+      const { files } = target.provider
+      if (files === null || !files.takes(describe(file))) return false
+      if (files.maxBytes !== null && file.bytes > files.maxBytes) return false
       return (
         settings.replicate === "any" ||
         file.models.length === 0 ||

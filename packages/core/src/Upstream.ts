@@ -14,9 +14,10 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import type { Account } from "./Account.ts"
 import * as Bytes from "./Bytes.ts"
+import { Credentials } from "./Credentials.ts"
 import * as FailedAnswer from "./FailedAnswer.ts"
 import * as HttpTransport from "./HttpTransport.ts"
-import type { Decoded, Provider, ProviderCall } from "./Provider.ts"
+import type { Decoded, Provider, ProviderCall, RemoteFile, UploadAnswer, UploadStep } from "./Provider.ts"
 import * as ProviderError from "./ProviderError.ts"
 import * as ProviderMetrics from "./ProviderMetrics.ts"
 
@@ -46,6 +47,15 @@ export class Upstream extends Context.Service<
       call: Effect.Effect<ProviderCall, E, R>,
       decode: (body: unknown) => Decoded<A>
     ) => Effect.Effect<A, ProviderError.ProviderError | E, Exclude<R, Scope.Scope>>
+    /**
+     * Makes the calls of an upload one after the other, with retries in the same way, each from the first call on.
+     * `begun` is told of files that are there before the upload has come to its end.
+     */
+    readonly upload: <E, R>(
+      target: ProviderAccount,
+      first: Effect.Effect<UploadStep, E, R>,
+      begun: (id: string) => void
+    ) => Effect.Effect<RemoteFile, ProviderError.ProviderError | E, Exclude<R, Scope.Scope>>
   }
 >()("@omnifile/core/Upstream") {}
 
@@ -54,18 +64,46 @@ const longestPause = 30_000
 
 const decoder = new TextDecoder()
 
+const isLoopback = ({ hostname }: URL): boolean => hostname === "localhost" || /^(127\.|\[::1\])/.test(hostname)
+
+/**
+ * Whether an address that a provider gave may be called: https, or where the account itself is. One elsewhere never gets
+ * the account's credentials.
+ */
+const isTrusted = ({ baseUrl }: Account, url: string, credentials: boolean): boolean => {
+  const given = URL.parse(url)
+  const own = URL.parse(baseUrl)
+  if (given === null || own === null) return false
+  if (given.origin === own.origin) return true
+  return !credentials && (given.protocol === "https:" || (isLoopback(given) && isLoopback(own)))
+}
+
+const noHeaders: Readonly<Record<string, string>> = {}
+
 const make = Effect.gen(function* () {
   const transport = yield* HttpTransport.HttpTransport
+  const { secretOf } = yield* Credentials
 
-  const send = Effect.fnUntraced(function* (target: ProviderAccount, call: ProviderCall) {
+  const send = Effect.fnUntraced(function* (target: ProviderAccount, asked: ProviderCall) {
     const { account, provider } = target
+    const call = provider.address(asked, account)
+    const credentials = call.credentials !== false
+    if (call.url !== undefined && !isTrusted(account, call.url, credentials)) {
+      const message = "named an address that is not trusted"
+      return yield* FailedAnswer.failed(target, call, new ProviderError.Unintelligible({ message }))
+    }
+    const secret = yield* secretOf(account)
     const scope = yield* Effect.scope
     const response = yield* Effect.uninterruptibleMask((restore) =>
       restore(
         transport.send({
           method: call.method,
-          url: account.baseUrl + call.path,
-          headers: { ...account.headers, ...call.headers, ...provider.authorize(account) },
+          url: call.url ?? account.baseUrl + call.path,
+          headers: {
+            ...(credentials ? account.headers : noHeaders),
+            ...call.headers,
+            ...(credentials ? provider.authorize(account, secret) : noHeaders)
+          },
           body: call.body,
           connectTimeout: account.policy.connectTimeout,
           headersTimeout: account.policy.headersTimeout,
@@ -81,7 +119,8 @@ const make = Effect.gen(function* () {
       )
     )
     if (response.status >= 200 && response.status < 300) return response
-    return yield* FailedAnswer.classify(target, call, response).pipe(
+    if (call.accepts?.includes(response.status) === true) return response
+    return yield* FailedAnswer.classify(target, call, response, secret).pipe(
       Effect.ensuring(Effect.sync(response.cancel)),
       Effect.flatMap(Effect.fail)
     )
@@ -98,31 +137,31 @@ const make = Effect.gen(function* () {
     yield* Effect.sleep(Duration.millis(Math.ceil(Math.max(askedPause(error), own))))
   })
 
-  const request: Upstream["Service"]["request"] = Effect.fnUntraced(function* <A, E, R>(
+  /** What the answer to a call says. */
+  const exchange = Effect.fnUntraced(function* <A>(
     target: ProviderAccount,
-    makeCall: Effect.Effect<ProviderCall, E, R>,
-    decode: (body: unknown) => Decoded<A>
+    call: ProviderCall,
+    decode: (answer: UploadAnswer) => Decoded<A>
+  ) {
+    const { status, headers, body } = yield* send(target, call)
+    const bytes = yield* Effect.tryPromise({
+      try: () => Bytes.collect(body),
+      catch: (cause) =>
+        FailedAnswer.failed(target, call, new ProviderError.Unreachable({ timedOut: false, cause }), true)
+    })
+    const decoded = decode({ status, headers, body: FailedAnswer.parseJson(decoder.decode(bytes)) })
+    if (Result.isSuccess(decoded)) return decoded.success
+    const message = FailedAnswer.redact(decoded.failure, target, call)
+    return yield* FailedAnswer.failed(target, call, new ProviderError.Unintelligible({ message }), true)
+  })
+
+  /** Tries until it succeeds, or another try is not possible or of no use. */
+  const persistent = Effect.fnUntraced(function* <A, E, R>(
+    { account }: ProviderAccount,
+    attempt: Effect.Effect<A, ProviderError.ProviderError | E, R>
   ) {
     for (let tries = 1; ; tries++) {
-      const outcome = yield* Effect.scoped(
-        Effect.gen(function* () {
-          const call = yield* makeCall
-          const response = yield* send(target, call)
-          const body = yield* Effect.tryPromise({
-            try: () => Bytes.collect(response.body),
-            catch: (cause) =>
-              FailedAnswer.failed(target, call, new ProviderError.Unreachable({ timedOut: false, cause }), true)
-          })
-          const decoded = decode(FailedAnswer.parseJson(decoder.decode(body)))
-          if (Result.isSuccess(decoded)) return decoded.success
-          return yield* FailedAnswer.failed(
-            target,
-            call,
-            new ProviderError.Unintelligible({ message: FailedAnswer.redact(decoded.failure, target) }),
-            true
-          )
-        })
-      ).pipe(Effect.result)
+      const outcome = yield* Effect.result(Effect.scoped(attempt))
       if (Result.isSuccess(outcome)) return outcome.success
       const error = outcome.failure
       const again =
@@ -130,13 +169,35 @@ const make = Effect.gen(function* () {
         error.retryable &&
         !error.maybeAccepted &&
         askedPause(error) <= longestPause &&
-        tries < target.account.policy.attempts
+        tries < account.policy.attempts
       if (!again) return yield* Effect.fail(error)
       yield* pause(tries, error)
     }
   })
 
-  return Upstream.of({ send, request })
+  const uploadOnce = Effect.fnUntraced(function* <E, R>(
+    target: ProviderAccount,
+    first: Effect.Effect<UploadStep, E, R>,
+    begun: (id: string) => void
+  ) {
+    let step = yield* first
+    while (step._tag === "Call") {
+      if (step.begun !== undefined) begun(step.begun)
+      step = yield* Effect.scoped(exchange(target, step.call, step.next))
+    }
+    return step.file
+  })
+
+  const request: Upstream["Service"]["request"] = (target, makeCall, decode) =>
+    persistent(
+      target,
+      Effect.flatMap(makeCall, (call) => exchange(target, call, ({ body }) => decode(body)))
+    )
+
+  const upload: Upstream["Service"]["upload"] = (target, first, begun) =>
+    persistent(target, uploadOnce(target, first, begun))
+
+  return Upstream.of({ send, request, upload })
 })
 
 export const layer: Layer.Layer<Upstream, never, HttpTransport.HttpTransport> = Layer.effect(Upstream, make)

@@ -53,8 +53,8 @@ const test = <E>(name: string, run: (fixture: Fixture) => Effect.Effect<void, E,
 const retrieve = wire.files.retrieve("file-x")
 const remove = wire.files.remove("file-x")
 
-const create = (content = "content"): ProviderCall =>
-  wire.files.create({
+const create = (content = "content"): ProviderCall => {
+  const step = wire.files.create({
     filename: "a.txt",
     contentType: "text/plain",
     purpose: "user_data",
@@ -63,6 +63,9 @@ const create = (content = "content"): ProviderCall =>
     expiresAfter: null,
     nonce: "nonce"
   })
+  assert(step._tag === "Call")
+  return step.call
+}
 
 /** A whole request, run until it ends however long it waits. */
 const complete = Effect.fnUntraced(function* <A>(
@@ -322,7 +325,8 @@ describe("Upstream", () => {
     test("gives up the body of a refusal at once, not with the scope", ({ account, upstream }) =>
       Effect.gen(function* () {
         account.script("chat", answer(429), answer(401))
-        const call = wire.chatCompletion?.(encode("{}"))
+        const at = { account: target().account, model: "gpt", headers: {} }
+        const call = wire.chatCompletion?.(encode("{}"), at)
         assert(call !== undefined)
         yield* Effect.flip(upstream.send(target(), call))
         yield* Effect.flip(upstream.send(target(), call))

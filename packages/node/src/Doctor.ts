@@ -130,7 +130,9 @@ const account = (target: Upstream.ProviderAccount) =>
       subject,
       Effect.scoped(
         Effect.gen(function* () {
-          const { headers } = yield* upstream.send(target, target.provider.files.list(null))
+          const { files } = target.provider
+          if (files === null) return "has no call that costs nothing: its credentials are not tried"
+          const { headers } = yield* upstream.send(target, files.list(null))
           clock = clockOf(target.account, headers["date"], yield* Clock.currentTimeMillis)
           return "accepts its credentials"
         })

@@ -13,6 +13,7 @@ import * as Configuration from "./config/Configuration.ts"
 import * as Doctor from "./Doctor.ts"
 import type { Gateway } from "./Gateway.ts"
 import * as Open from "./Open.ts"
+import { builtInProviders } from "./Providers.ts"
 import * as Server from "./Server.ts"
 import * as Trial from "./Trial.ts"
 
@@ -38,7 +39,7 @@ emulated providers are started. PORT and HOST take precedence over the configura
 
 const defaultFile = "omnifile.yaml"
 
-const providers = Open.builtInProviders.map(({ id }) => id)
+const providers = builtInProviders.map(({ id }) => id)
 
 interface Source {
   readonly configuration: Configuration.Configuration
@@ -122,7 +123,7 @@ const start = async (options: MainOptions, source: Source): Promise<void> => {
 /** Tells what works and what does not, a line each. */
 const examine = async ({ configuration }: Source): Promise<void> => {
   const findings = await Effect.runPromise(
-    Effect.provide(Doctor.examine(configuration, Open.builtInProviders), Logger.layer([]))
+    Effect.provide(Doctor.examine(configuration, builtInProviders), Logger.layer([]))
   )
   process.stdout.write(Doctor.toText([{ subject: "configuration", verdict: "ok", detail: "is valid" }, ...findings]))
   if (findings.some(({ verdict }) => verdict === "failed")) process.exitCode = 1

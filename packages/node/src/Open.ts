@@ -13,8 +13,6 @@ import * as Api from "@omnifile/http/Api"
 import { Dependencies } from "@omnifile/http/Dependencies"
 import type { RequestBodies } from "@omnifile/http/RequestBodies"
 import { ServerSettings } from "@omnifile/http/ServerSettings"
-import { anthropic } from "@omnifile/provider-anthropic/Anthropic"
-import { openai } from "@omnifile/provider-openai/OpenAI"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -28,10 +26,8 @@ import * as Logging from "./Logging.ts"
 import * as NodeBodies from "./NodeBodies.ts"
 import * as NodeMd5 from "./NodeMd5.ts"
 import * as NodeSha256 from "./NodeSha256.ts"
+import { builtInProviders } from "./Providers.ts"
 import * as UndiciTransport from "./UndiciTransport.ts"
-
-/** The protocol families that accounts can speak. */
-export const builtInProviders: ReadonlyArray<Provider> = [openai, anthropic]
 
 export interface OpenOptions {
   readonly configuration: Configuration

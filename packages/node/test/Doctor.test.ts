@@ -10,7 +10,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Configuration } from "../src/config/Configuration.ts"
 import * as Doctor from "../src/Doctor.ts"
-import * as Open from "../src/Open.ts"
+import { builtInProviders } from "../src/Providers.ts"
 
 const strong = "f2b1c7a09d3e4f5861728394a5b6c7d8"
 
@@ -29,7 +29,7 @@ const makeSound = Effect.map(startEmulator, (emulator): Configuration => {
   }
 })
 
-const examine = (configuration: Configuration) => Doctor.examine(configuration, Open.builtInProviders)
+const examine = (configuration: Configuration) => Doctor.examine(configuration, builtInProviders)
 
 const verdicts = (findings: ReadonlyArray<Doctor.Finding>) =>
   Object.fromEntries(findings.map(({ subject, verdict }) => [subject, verdict]))

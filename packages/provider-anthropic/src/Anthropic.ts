@@ -3,7 +3,8 @@
  *
  * A vendor that differs in a detail is `make({ id: "vendor" })` with that detail replaced.
  */
-import type { Provider, ProviderCall } from "@omnifile/core/Provider"
+import * as Provider from "@omnifile/core/Provider"
+import type { CallAt, ProviderCall } from "@omnifile/core/Provider"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -23,12 +24,10 @@ const Refusal = Schema.Struct({
 
 const decodeRefusalBody = Schema.decodeUnknownOption(Refusal)
 
-type Headers = Readonly<Record<string, string>>
-
 /** A call on behalf of a client, which says itself what it knows of the API. */
 const withJson =
   (name: string, path: string) =>
-  (body: NonNullable<ProviderCall["body"]>, headers: Headers): ProviderCall => ({
+  (body: NonNullable<ProviderCall["body"]>, { headers }: CallAt): ProviderCall => ({
     name,
     method: "POST",
     path,
@@ -38,24 +37,25 @@ const withJson =
   })
 
 /** A provider that speaks Anthropic's wire. */
-export const make = ({ id }: Options): Provider => ({
-  id,
-  authorize: (account) => ({ "x-api-key": Redacted.value(account.apiKey) }),
-  files,
-  chatCompletion: null,
-  messages: withJson("messages", "/v1/messages"),
-  countTokens: withJson("messages.count_tokens", "/v1/messages/count_tokens"),
-  responses: null,
-  batches: null,
-  fineTuning: null,
-  forward: null,
-  containerFiles: null,
-  decodeRefusal: (body) =>
-    Option.match(decodeRefusalBody(body), {
-      onNone: () => null,
-      onSome: ({ error }) => ({ message: error.message, type: error.type ?? null, param: null, code: null })
-    })
-})
+export const make = ({ id }: Options): Provider.Provider =>
+  Provider.make({
+    id,
+    authorize: (_account, secret) => ({ "x-api-key": Redacted.value(secret) }),
+    files,
+    messages: withJson("messages", "/v1/messages"),
+    countTokens: withJson("messages.count_tokens", "/v1/messages/count_tokens"),
+    decodeRefusal: (body) =>
+      Option.match(decodeRefusalBody(body), {
+        onNone: () => null,
+        onSome: ({ error }) => ({
+          message: error.message,
+          type: error.type ?? null,
+          param: null,
+          code: null,
+          meaning: null
+        })
+      })
+  })
 
 /** Anthropic. */
-export const anthropic: Provider = make({ id: "anthropic" })
+export const anthropic: Provider.Provider = make({ id: "anthropic" })

@@ -3,7 +3,7 @@
  * only how lists are paged, and both are understood.
  */
 import * as MultipartBody from "@omnifile/core/MultipartBody"
-import type { FileProtocol, ProviderCall, RemoteFile } from "@omnifile/core/Provider"
+import { type FileProtocol, oneCall, type ProviderCall, type RemoteFile } from "@omnifile/core/Provider"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
@@ -64,34 +64,34 @@ const bodiless = (name: string, method: "GET" | "DELETE", path: string): Provide
 
 const pathOf = (id: string): string => `/v1/files/${encodeURIComponent(id)}`
 
-const longestExpiry = 7_776_000
+const decodeFile: FileProtocol["decodeFile"] = (body) =>
+  decodeFileObject(body).pipe(
+    Result.map(remoteFile),
+    Result.mapError(() => "no file object")
+  )
 
 export const files: FileProtocol = {
   maxBytes: 500_000_000,
+  takes: () => true,
+  life: { _tag: "Settable", shortest: 3_600, longest: 7_776_000 },
+  poll: { first: 250, most: 5_000 },
   create: (upload) => {
     const fields: Array<readonly [string, string]> = []
     if (upload.expiresAfter !== null) {
-      fields.push(["expires_in_seconds", String(Math.min(upload.expiresAfter, longestExpiry))])
+      fields.push(["expires_in_seconds", String(upload.expiresAfter)])
     }
     const form = MultipartBody.encode(fields, { name: "file", ...upload }, upload.nonce)
-    return {
-      name: "files.create",
-      method: "POST",
-      path: "/v1/files",
-      headers: { ...headers, "content-type": form.contentType },
-      body: form.body,
-      idempotent: false
-    }
+    const call = { name: "files.create", method: "POST", path: "/v1/files", body: form.body } as const
+    return oneCall(
+      { ...call, headers: { ...headers, "content-type": form.contentType }, idempotent: false },
+      decodeFile
+    )
   },
   retrieve: (id) => bodiless("files.retrieve", "GET", pathOf(id)),
   content: (id) => bodiless("files.content", "GET", `${pathOf(id)}/content`),
   remove: (id) => bodiless("files.delete", "DELETE", pathOf(id)),
   list: (cursor) => bodiless("files.list", "GET", `/v1/files?limit=1000${cursor === null ? "" : `&${cursor}`}`),
-  decodeFile: (body) =>
-    decodeFileObject(body).pipe(
-      Result.map(remoteFile),
-      Result.mapError(() => "no file object")
-    ),
+  decodeFile,
   decodePage: (body) =>
     decodeFilePage(body).pipe(
       Result.map((page) => ({ files: page.data.map(remoteFile), next: nextOf(page) })),

@@ -1,12 +1,31 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Account, defaultPolicy } from "@omnifile/core/Account"
 import * as Bytes from "@omnifile/core/Bytes"
-import type { FileUpload } from "@omnifile/core/Provider"
+import type { FileUpload, ProviderCall } from "@omnifile/core/Provider"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Anthropic from "../src/Anthropic.ts"
+import { files } from "../src/AnthropicFiles.ts"
 
-const { files, ...anthropic } = Anthropic.anthropic
+const { anthropic } = Anthropic
+
+const account = new Account({
+  id: "a",
+  provider: "anthropic",
+  baseUrl: "https://api.anthropic.com",
+  apiKey: Redacted.make("sk-1"),
+  headers: {},
+  exclusive: false,
+  policy: defaultPolicy
+})
+
+const at = (headers: Readonly<Record<string, string>>) => ({ account, model: "claude", headers })
+
+const create = (given: FileUpload): ProviderCall => {
+  const step = files.create(given)
+  assert(step._tag === "Call")
+  return step.call
+}
 
 const upload: FileUpload = {
   filename: "a.pdf",
@@ -18,7 +37,7 @@ const upload: FileUpload = {
   nonce: "0123"
 }
 
-const textOf = async (call: ReturnType<typeof files.create>): Promise<string> => {
+const textOf = async (call: ProviderCall): Promise<string> => {
   assert(call.body !== null && !(call.body instanceof Uint8Array))
   const bytes = await Bytes.collect(call.body.bytes)
   assert.strictEqual(bytes.byteLength, call.body.length)
@@ -27,7 +46,7 @@ const textOf = async (call: ReturnType<typeof files.create>): Promise<string> =>
 
 describe("files", () => {
   it("are uploaded with their life in seconds, and nothing that the API does not know", async () => {
-    const call = files.create(upload)
+    const call = create(upload)
     assert.deepInclude(call, { method: "POST", path: "/v1/files", idempotent: false })
     assert.strictEqual(
       await textOf(call),
@@ -45,7 +64,7 @@ describe("files", () => {
         ""
       ].join("\r\n")
     )
-    assert.notInclude(await textOf(files.create({ ...upload, expiresAfter: null })), "expires")
+    assert.notInclude(await textOf(create({ ...upload, expiresAfter: null })), "expires")
   })
 
   it("are read in either shape", () => {
@@ -83,46 +102,38 @@ describe("files", () => {
 
   it("are named by IDs that cannot lead elsewhere", () => {
     assert.strictEqual(files.retrieve("../keys?x=").path, "/v1/files/..%2Fkeys%3Fx%3D")
-    assert.strictEqual(files.content("a/b").path, "/v1/files/a%2Fb/content")
-    assert.isTrue([files.retrieve("f"), files.remove("f"), files.content("f")].every(({ idempotent }) => idempotent))
+    assert.strictEqual(files.content?.("a/b").path, "/v1/files/a%2Fb/content")
+    assert.isTrue([files.retrieve("f"), files.remove("f"), files.content?.("f")].every((call) => call?.idempotent))
   })
 })
 
 describe("messages", () => {
   it("go out with what the client says of the API, or else in a version of our own", () => {
     const body = new Uint8Array(2)
-    const own = anthropic.messages?.(body, {})
+    const own = anthropic.messages?.(body, at({}))
     assert.deepInclude(own, { method: "POST", path: "/v1/messages", body, idempotent: false })
     assert.deepStrictEqual(own?.headers, { "anthropic-version": "2023-06-01", "content-type": "application/json" })
     const said = { "anthropic-version": "2026-10-21", "anthropic-beta": "files-api-2025-04-14" }
-    assert.deepInclude(anthropic.countTokens?.(body, said)?.headers, said)
-    assert.strictEqual(anthropic.countTokens?.(body, {}).path, "/v1/messages/count_tokens")
+    assert.deepInclude(anthropic.countTokens?.(body, at(said))?.headers, said)
+    assert.strictEqual(anthropic.countTokens?.(body, at({})).path, "/v1/messages/count_tokens")
   })
 
   it("are authorised by the account's key", () => {
-    const account = new Account({
-      id: "a",
-      provider: "anthropic",
-      baseUrl: "https://api.anthropic.com",
-      apiKey: Redacted.make("sk-1"),
-      headers: {},
-      exclusive: false,
-      policy: defaultPolicy
-    })
-    assert.deepStrictEqual(anthropic.authorize(account), { "x-api-key": "sk-1" })
+    assert.deepStrictEqual(anthropic.authorize(account, Redacted.make("sk-1")), { "x-api-key": "sk-1" })
   })
 })
 
 describe("refusals", () => {
   it("are read from the API's errors", () => {
     const body = { type: "error", error: { type: "not_found_error", message: "File not found" }, request_id: "req_1" }
-    assert.deepStrictEqual(anthropic.decodeRefusal(body), {
+    assert.deepStrictEqual(anthropic.decodeRefusal(body, { status: 404, call: "files.retrieve" }), {
       message: "File not found",
       type: "not_found_error",
       param: null,
-      code: null
+      code: null,
+      meaning: null
     })
-    assert.isNull(anthropic.decodeRefusal({ error: "no" }))
-    assert.isNull(anthropic.decodeRefusal(undefined))
+    assert.isNull(anthropic.decodeRefusal({ error: "no" }, { status: 400, call: "messages" }))
+    assert.isNull(anthropic.decodeRefusal(undefined, { status: 400, call: "messages" }))
   })
 })

@@ -4,7 +4,7 @@
  * Shapes: https://platform.openai.com/docs/api-reference/files. A vendor that differs in a detail is
  * `make({ id: "vendor", ... })`.
  */
-import type { Provider } from "@omnifile/core/Provider"
+import * as Provider from "@omnifile/core/Provider"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -40,29 +40,32 @@ const Refusal = Schema.Struct({
 const decodeRefusalBody = Schema.decodeUnknownOption(Refusal)
 
 /** A provider that speaks OpenAI's wire. */
-export const make = ({ expiresAfter = true, id, maxBytes = 512_000_000, parts = null }: Options): Provider => ({
-  id,
-  authorize: (account) => ({ authorization: `Bearer ${Redacted.value(account.apiKey)}` }),
-  files: OpenAIFiles.make({ expiresAfter, maxBytes, parts }),
-  chatCompletion: (body) => withJson("chat.completions", "/chat/completions", body),
-  messages: null,
-  countTokens: null,
-  responses: OpenAIResponses.responses,
-  batches: OpenAIBatches.batches,
-  fineTuning: OpenAIFineTuning.fineTuning,
-  forward: OpenAIForward.forward,
-  containerFiles: OpenAIResponses.containerFiles,
-  decodeRefusal: (body) =>
-    Option.match(decodeRefusalBody(body), {
-      onNone: () => null,
-      onSome: ({ error }) => ({
-        message: error.message,
-        type: error.type ?? null,
-        param: error.param ?? null,
-        code: error.code === null || error.code === undefined ? null : String(error.code)
+export const make = ({ expiresAfter = true, id, maxBytes = 512_000_000, parts = null }: Options): Provider.Provider =>
+  Provider.make({
+    id,
+    authorize: (_account, secret) => ({ authorization: `Bearer ${Redacted.value(secret)}` }),
+    files: OpenAIFiles.make({ expiresAfter, maxBytes, parts }),
+    chatCompletion: (body) => withJson("chat.completions", "/chat/completions", body),
+    responses: OpenAIResponses.responses,
+    batches: OpenAIBatches.batches,
+    fineTuning: OpenAIFineTuning.fineTuning,
+    forward: OpenAIForward.forward,
+    containerFiles: OpenAIResponses.containerFiles,
+    decodeRefusal: (body) =>
+      Option.match(decodeRefusalBody(body), {
+        onNone: () => null,
+        onSome: ({ error }) => ({
+          message: error.message,
+          type: error.type ?? null,
+          param: error.param ?? null,
+          code: error.code === null || error.code === undefined ? null : String(error.code),
+          meaning: null
+        })
       })
-    })
-})
+  })
 
 /** OpenAI. */
-export const openai: Provider = make({ id: "openai", parts: { maxBytes: 8_589_934_592, partBytes: 67_108_864 } })
+export const openai: Provider.Provider = make({
+  id: "openai",
+  parts: { maxBytes: 8_589_934_592, partBytes: 67_108_864 }
+})

@@ -1,7 +1,7 @@
 /** OpenAI's Files API: https://platform.openai.com/docs/api-reference/files */
 import { type InputPurpose, inputPurposes, type Purpose } from "@omnifile/core/ManagedFile"
 import * as MultipartBody from "@omnifile/core/MultipartBody"
-import type { FileProtocol, RemoteFile } from "@omnifile/core/Provider"
+import { type CopyLife, type FileProtocol, oneCall, type RemoteFile } from "@omnifile/core/Provider"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { bodiless, millis } from "./internal/wire.ts"
@@ -53,6 +53,9 @@ const remoteFile = (file: typeof FileObject.Type): RemoteFile => ({
 const acceptedPurpose = (purpose: Purpose): InputPurpose =>
   inputPurposes.find((accepted) => accepted === purpose) ?? "user_data"
 
+/** As OpenAI's. Longer lives are shortened, and shorter ones lengthened: a copy is deleted with its file in any case. */
+const openaiLife: CopyLife = { _tag: "Settable", shortest: 3_600, longest: 2_592_000 }
+
 /** What a vendor may do otherwise than OpenAI. */
 export interface Options {
   /** The most bytes that a file may have, or null for no known limit. */
@@ -72,20 +75,18 @@ const decodeFile: FileProtocol["decodeFile"] = (body) =>
 export const make = ({ expiresAfter, maxBytes, parts }: Options): FileProtocol => ({
   maxBytes,
   parts: parts === null ? undefined : OpenAIUploads.make({ ...parts, expiresAfter }, decodeFile),
+  takes: () => true,
+  life: expiresAfter ? openaiLife : null,
+  poll: { first: 250, most: 5_000 },
   create: (upload) => {
     const fields: Array<readonly [string, string]> = [["purpose", acceptedPurpose(upload.purpose)]]
     if (expiresAfter && upload.expiresAfter !== null) {
       fields.push(["expires_after[anchor]", "created_at"], ["expires_after[seconds]", String(upload.expiresAfter)])
     }
     const form = MultipartBody.encode(fields, { name: "file", ...upload }, upload.nonce)
-    return {
-      name: "files.create",
-      method: "POST",
-      path: "/files",
-      headers: { "content-type": form.contentType },
-      body: form.body,
-      idempotent: false
-    }
+    const headers = { "content-type": form.contentType }
+    const call = { name: "files.create", method: "POST", path: "/files", headers, body: form.body } as const
+    return oneCall({ ...call, idempotent: false }, decodeFile)
   },
   retrieve: (file) => bodiless("files.retrieve", "GET", `/files/${encodeURIComponent(file)}`),
   content: (file) => bodiless("files.content", "GET", `/files/${encodeURIComponent(file)}/content`),

@@ -1,12 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Account, defaultPolicy } from "@omnifile/core/Account"
 import * as Bytes from "@omnifile/core/Bytes"
-import type { FileUpload, RemoteFile } from "@omnifile/core/Provider"
+import type { FileUpload, ProviderCall, RemoteFile } from "@omnifile/core/Provider"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as OpenAI from "../src/OpenAI.ts"
+import * as OpenAIFiles from "../src/OpenAIFiles.ts"
 
-const { files } = OpenAI.openai
+const files = OpenAIFiles.make({ expiresAfter: true, maxBytes: null, parts: null })
+
+const create = (given: FileUpload, { create: begin } = files): ProviderCall => {
+  const step = begin(given)
+  assert(step._tag === "Call")
+  return step.call
+}
 
 const upload: FileUpload = {
   filename: 'a"b\r\nc.txt',
@@ -18,7 +25,7 @@ const upload: FileUpload = {
   nonce: "0123"
 }
 
-const bodyOf = async (call: ReturnType<typeof files.create>): Promise<{ text: string; length: number }> => {
+const bodyOf = async (call: ProviderCall): Promise<{ text: string; length: number }> => {
   assert(call.body !== null && !(call.body instanceof Uint8Array))
   const bytes = await Bytes.collect(call.body.bytes)
   assert.strictEqual(bytes.byteLength, call.body.length)
@@ -27,7 +34,7 @@ const bodyOf = async (call: ReturnType<typeof files.create>): Promise<{ text: st
 
 describe("OpenAI", () => {
   it("sends the fields before the file, and no name can add a header", async () => {
-    const { text } = await bodyOf(files.create(upload))
+    const { text } = await bodyOf(create(upload))
     assert.strictEqual(
       text,
       [
@@ -55,9 +62,9 @@ describe("OpenAI", () => {
   })
 
   it("is not repeated blindly when it creates, and is when it looks", () => {
-    assert.isFalse(files.create(upload).idempotent)
+    assert.isFalse(create(upload).idempotent)
     assert.isTrue(
-      [files.retrieve("f"), files.remove("f"), files.list(null), files.content("f")].every((c) => c.idempotent)
+      [files.retrieve("f"), files.remove("f"), files.list(null), files.content?.("f")].every((c) => c?.idempotent)
     )
   })
 
@@ -67,10 +74,9 @@ describe("OpenAI", () => {
   })
 
   it("leaves expires_after out for a vendor that does not know it", async () => {
-    const vendor = OpenAI.make({ id: "vendor", expiresAfter: false })
-    const { text } = await bodyOf(
-      vendor.files.create({ ...upload, bytes: Bytes.fromArray(new TextEncoder().encode("hello")) })
-    )
+    const vendor = OpenAIFiles.make({ expiresAfter: false, maxBytes: null, parts: null })
+    const bytes = Bytes.fromArray(new TextEncoder().encode("hello"))
+    const { text } = await bodyOf(create({ ...upload, bytes }, vendor))
     assert.notInclude(text, "expires_after")
   })
 
@@ -114,13 +120,15 @@ describe("OpenAI", () => {
 
   it("reads a refusal, and nothing into what is none", () => {
     const { decodeRefusal } = OpenAI.openai
-    assert.deepStrictEqual(decodeRefusal({ error: { message: "no", type: "t", param: null, code: 400 } }), {
+    const refused = { status: 400, call: "chat.completions" }
+    assert.deepStrictEqual(decodeRefusal({ error: { message: "no", type: "t", param: null, code: 400 } }, refused), {
       message: "no",
       type: "t",
       param: null,
-      code: "400"
+      code: "400",
+      meaning: null
     })
-    assert.isNull(decodeRefusal("<html>"))
+    assert.isNull(decodeRefusal("<html>", refused))
   })
 
   it("authorises by bearer token", () => {
@@ -133,6 +141,6 @@ describe("OpenAI", () => {
       exclusive: false,
       policy: defaultPolicy
     })
-    assert.deepStrictEqual(OpenAI.openai.authorize(account), { authorization: "Bearer sk-1" })
+    assert.deepStrictEqual(OpenAI.openai.authorize(account, account.apiKey), { authorization: "Bearer sk-1" })
   })
 })

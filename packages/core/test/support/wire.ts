@@ -3,7 +3,8 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as MultipartBody from "../../src/MultipartBody.ts"
 import { isObject as isJsonObject } from "../../src/Json.ts"
-import type { Provider, ProviderCall, RemoteFile, RemoteJob } from "../../src/Provider.ts"
+import * as Provider from "../../src/Provider.ts"
+import type { ProviderCall, RemoteFile, RemoteJob } from "../../src/Provider.ts"
 import { Tokens } from "../../src/Usage.ts"
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -54,11 +55,19 @@ const bodiless = (name: string, method: "GET" | "DELETE", path: string): Provide
   idempotent: true
 })
 
-export const wire: Provider = {
+const decodeFile = (body: unknown): Provider.Decoded<RemoteFile> => {
+  const file = remoteFile(body)
+  return file === null ? Result.fail("no file object") : Result.succeed(file)
+}
+
+export const wire = Provider.make({
   id: "wire",
-  authorize: ({ apiKey }) => ({ authorization: `Bearer ${Redacted.value(apiKey)}` }),
+  authorize: (_account, secret) => ({ authorization: `Bearer ${Redacted.value(secret)}` }),
   files: {
     maxBytes: 1_000_000,
+    takes: () => true,
+    life: { _tag: "Settable", shortest: 3_600, longest: 2_592_000 },
+    poll: { first: 250, most: 250 },
     create: (upload) => {
       const expiry =
         upload.expiresAfter === null ? [] : [["expires_after[seconds]", String(upload.expiresAfter)] as const]
@@ -67,23 +76,15 @@ export const wire: Provider = {
         { name: "file", ...upload },
         upload.nonce
       )
-      return {
-        name: "files.create",
-        method: "POST",
-        path: "/files",
-        headers: { "content-type": form.contentType },
-        body: form.body,
-        idempotent: false
-      }
+      const headers = { "content-type": form.contentType }
+      const call = { name: "files.create", method: "POST", path: "/files", headers, body: form.body } as const
+      return Provider.oneCall({ ...call, idempotent: false }, decodeFile)
     },
     retrieve: (id) => bodiless("files.retrieve", "GET", `/files/${id}`),
     content: (id) => bodiless("files.content", "GET", `/files/${id}/content`),
     remove: (id) => bodiless("files.delete", "DELETE", `/files/${id}`),
     list: (cursor) => bodiless("files.list", "GET", `/files${cursor === null ? "" : `?after=${cursor}`}`),
-    decodeFile: (body) => {
-      const file = remoteFile(body)
-      return file === null ? Result.fail("no file object") : Result.succeed(file)
-    },
+    decodeFile,
     decodePage: (body) => {
       if (!isObject(body) || !Array.isArray(body["data"])) return Result.fail("no list of files")
       const files = body["data"].flatMap((entry) => remoteFile(entry) ?? [])
@@ -98,9 +99,6 @@ export const wire: Provider = {
     body,
     idempotent: false
   }),
-  messages: null,
-  countTokens: null,
-  responses: null,
   batches: {
     create: (body) => ({
       name: "batches.create",
@@ -122,12 +120,11 @@ export const wire: Provider = {
         ? Result.succeed({ jobs: body["data"].flatMap((entry) => remoteJob(entry) ?? []), next: null })
         : Result.fail("no list of batches")
   },
-  fineTuning: null,
-  forward: null,
-  containerFiles: null,
   decodeRefusal: (body) => {
     if (!isObject(body) || !isObject(body["error"])) return null
     const { code, message, param, type } = body["error"]
-    return typeof message === "string" ? { message, type: text(type), param: text(param), code: text(code) } : null
+    return typeof message === "string"
+      ? { message, type: text(type), param: text(param), code: text(code), meaning: null }
+      : null
   }
-}
+})

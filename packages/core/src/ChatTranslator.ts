@@ -1,0 +1,55 @@
+/** Calls in OpenAI's wire on a provider that speaks another: the request goes out translated, and so comes the answer. */
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Bytes } from "./Bytes.ts"
+import type { TransportResponse } from "./HttpTransport.ts"
+import type { JsonObject } from "./Json.ts"
+import type { ProviderCall } from "./Provider.ts"
+import type { StorageError } from "./StorageError.ts"
+
+/** How a file that a request names stands in what the provider gets. */
+export interface FilePlacement {
+  /** The ID in the request. */
+  readonly id: string
+  /** What the content is, which is not always what was declared. */
+  readonly contentType: string
+  readonly filename: string
+  readonly as:
+    | { readonly _tag: "Reference"; readonly value: string }
+    /** The base64 of the content goes where the sentinel stands; the length is that of the content. */
+    | {
+        readonly _tag: "Inline"
+        readonly sentinel: string
+        readonly length: number
+        readonly open: Effect.Effect<Bytes, StorageError, Scope.Scope>
+      }
+}
+
+export interface TranslatedRequest {
+  readonly wire: "chat" | "responses"
+  readonly body: JsonObject
+  /** The provider's own name for the model. */
+  readonly model: string
+  /** By the ID in the request. */
+  readonly files: ReadonlyMap<string, FilePlacement>
+  /** A UUID, for the ID of the answer. */
+  readonly id: string
+  /** Milliseconds. */
+  readonly now: number
+}
+
+export interface ChatTranslator {
+  /**
+   * OpenAI's answer, whole or as events, made of the provider's. Rejects with `Untranslatable`, or with whatever `send`
+   * rejects with.
+   */
+  readonly run: (
+    request: TranslatedRequest,
+    send: (call: ProviderCall) => Promise<TransportResponse>,
+    signal: AbortSignal
+  ) => Promise<TransportResponse>
+  /** For batches: the provider's request of one call. */
+  readonly encode: (request: TranslatedRequest) => Promise<{ readonly path: string; readonly body: JsonObject }>
+  /** For batches: OpenAI's answer to one call, of the provider's. */
+  readonly decode: (request: TranslatedRequest, answer: JsonObject) => Promise<JsonObject>
+}
