@@ -25,6 +25,12 @@ const Timeouts = Schema.Struct({
   upload: Schema.optional(Field.timeout)
 })
 
+/** What is not said has no limit. */
+const Quota = Schema.Struct({
+  bytes: Schema.optional(Field.size),
+  files: Schema.optional(Field.integer(1, 1_000_000_000))
+})
+
 const makeAccount = ({ providers }: Options) =>
   Schema.Struct({
     id: Field.identifier,
@@ -36,6 +42,10 @@ const makeAccount = ({ providers }: Options) =>
     project: Schema.optional(Field.headerValue),
     headers: Schema.optional(Schema.Record(Schema.String, Field.headerValue)),
     exclusive: Schema.optional(Field.flag),
+    files: Schema.optional(Field.choice("auto", "reference", "inline")),
+    api_version: Schema.optional(Field.apiVersion),
+    auth: Schema.optional(Field.choice("api_key", "entra")),
+    quota: Schema.optional(Quota),
     timeouts: Schema.optional(Timeouts),
     attempts: Schema.optional(Field.integer(1, 20)),
     concurrent_uploads: Schema.optional(Field.integer(1, 1000))

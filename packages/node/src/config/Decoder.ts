@@ -1,5 +1,5 @@
 /** From a source to a configuration: fields, rules between them, defaults. */
-import { Account, CallPolicy, defaultPolicy, Deployment } from "@omnifile/core/Account"
+import { Account, CallPolicy, defaultPolicy, Deployment, Quota } from "@omnifile/core/Account"
 import type { ApiKey } from "@omnifile/core/Authenticator"
 import type { FileSettings } from "@omnifile/core/Settings"
 import type * as LogLevel from "effect/LogLevel"
@@ -36,6 +36,9 @@ const toHeaders = ({ headers = {}, organization, project }: Fields["accounts"][n
   ...(project === undefined ? {} : { "openai-project": project })
 })
 
+const toQuota = ({ quota }: Fields["accounts"][number]): Quota | null =>
+  quota === undefined ? null : new Quota({ bytes: quota.bytes ?? null, files: quota.files ?? null })
+
 const toAccount = (fields: Fields["accounts"][number]): Account =>
   new Account({
     id: fields.id,
@@ -44,7 +47,11 @@ const toAccount = (fields: Fields["accounts"][number]): Account =>
     apiKey: fields.api_key,
     headers: toHeaders(fields),
     exclusive: fields.exclusive ?? false,
-    policy: toPolicy(fields)
+    policy: toPolicy(fields),
+    files: fields.files ?? "auto",
+    apiVersion: fields.api_version ?? null,
+    auth: fields.auth ?? "api_key",
+    quota: toQuota(fields)
   })
 
 /** The @ and # of a derived ID are in no ID that was given. */

@@ -5,7 +5,15 @@ import type { ServerSettings, StorageSettings } from "./Configuration.ts"
 /** By provider. An account of another provider has to have a `base_url`. */
 export const defaultBaseUrls: ReadonlyMap<string, string> = new Map([
   ["openai", "https://api.openai.com/v1"],
-  ["anthropic", "https://api.anthropic.com"]
+  ["anthropic", "https://api.anthropic.com"],
+  ["gemini", "https://generativelanguage.googleapis.com"],
+  ["mistral", "https://api.mistral.ai/v1"],
+  ["groq", "https://api.groq.com/openai/v1"],
+  ["xai", "https://api.x.ai/v1"],
+  ["together", "https://api.together.ai/v1"],
+  ["fireworks", "https://api.fireworks.ai/inference/v1"],
+  ["deepseek", "https://api.deepseek.com/v1"],
+  ["ollama", "http://127.0.0.1:11434/v1"]
 ])
 
 export const server: ServerSettings = {

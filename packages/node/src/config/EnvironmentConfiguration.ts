@@ -45,13 +45,42 @@ const known: ReadonlyArray<EnvironmentAccount> = [
     models: "ANTHROPIC_MODELS",
     defaultModels: ["claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5"],
     fields: { ANTHROPIC_BASE_URL: "base_url" }
+  },
+  {
+    provider: "gemini",
+    apiKey: "GEMINI_API_KEY",
+    models: "GEMINI_MODELS",
+    defaultModels: ["gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite"],
+    fields: { GEMINI_BASE_URL: "base_url" }
+  },
+  {
+    provider: "mistral",
+    apiKey: "MISTRAL_API_KEY",
+    models: "MISTRAL_MODELS",
+    defaultModels: ["mistral-large-latest", "mistral-medium-latest", "mistral-small-latest"],
+    fields: { MISTRAL_BASE_URL: "base_url" }
+  },
+  {
+    provider: "groq",
+    apiKey: "GROQ_API_KEY",
+    models: "GROQ_MODELS",
+    defaultModels: ["llama-3.3-70b-versatile", "openai/gpt-oss-120b"],
+    fields: { GROQ_BASE_URL: "base_url" }
+  },
+  {
+    provider: "xai",
+    apiKey: "XAI_API_KEY",
+    models: "XAI_MODELS",
+    defaultModels: ["grok-4", "grok-4-fast"],
+    fields: { XAI_BASE_URL: "base_url" }
+  },
+  {
+    provider: "together",
+    apiKey: "TOGETHER_API_KEY",
+    models: "TOGETHER_MODELS",
+    defaultModels: ["meta-llama/Llama-3.3-70B-Instruct-Turbo"],
+    fields: { TOGETHER_BASE_URL: "base_url" }
   }
-]
-
-/** Keys of providers that are not built in everywhere, and the provider that each is for. */
-const keyVariables: ReadonlyArray<readonly [variable: string, provider: string]> = [
-  ...known.map(({ apiKey, provider }) => [apiKey, provider] as const),
-  ["GEMINI_API_KEY", "gemini"]
 ]
 
 /** The accounts that the environment has keys for. */
@@ -133,14 +162,15 @@ const toProblem =
   })
 
 const notesOf = ({ env, providers }: EnvironmentOptions): ReadonlyArray<string> =>
-  keyVariables
-    .filter(([variable, provider]) => valueOf(env, variable) !== undefined && !providers.includes(provider))
-    .map(([variable, provider]) => `${variable} is set, but provider ${provider} is not built into this version.`)
+  known
+    .filter(({ apiKey, provider }) => valueOf(env, apiKey) !== undefined && !providers.includes(provider))
+    .map(({ apiKey, provider }) => `${apiKey} is set, but provider ${provider} is not built into this version.`)
 
 /**
- * The configuration of accounts `openai` and `anthropic` from `OPENAI_API_KEY` and `ANTHROPIC_API_KEY`, with
- * `OPENAI_BASE_URL`, `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`, `ANTHROPIC_BASE_URL`, and the lists with commas
- * `OPENAI_MODELS` and `ANTHROPIC_MODELS`. Clients use `OMNIFILE_API_KEY`, or else the random key.
+ * The configuration of one account for each built-in provider whose key is there, such as `openai` from
+ * `OPENAI_API_KEY`, with `OPENAI_BASE_URL`, `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`, and the list with commas
+ * `OPENAI_MODELS`; and likewise for `ANTHROPIC_`, `GEMINI_`, `MISTRAL_`, `GROQ_`, `XAI_` and `TOGETHER_`, which have a
+ * `BASE_URL` and `MODELS`. Clients use `OMNIFILE_API_KEY`, or else the random key.
  */
 export const fromEnvironment = Effect.fnUntraced(function* (
   options: EnvironmentOptions

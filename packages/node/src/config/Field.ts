@@ -43,6 +43,12 @@ export const identifier: Field<string> = matching(
   "must be 1 to 64 letters, digits, dots, underscores and hyphens, the first one a letter or digit"
 )
 
+/** A part of a path or a query, such as `v1beta` or `2024-10-21`. */
+export const apiVersion: Field<string> = matching(
+  /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+  "must be a version of the provider's API, such as v1 or 2024-10-21; write it in quotes if it is a date"
+)
+
 /** Below `/v1`. */
 export const apiPath: Field<string> = matching(
   /^(?:\/[a-z0-9_-]{1,64}){1,8}$/,

@@ -85,6 +85,8 @@ const baseUrlWhereNoDefault =
 const reservedHeaders = new Map([
   ["authorization", "is made from api_key"],
   ["x-api-key", "is made from api_key"],
+  ["api-key", "is made from api_key"],
+  ["x-goog-api-key", "is made from api_key"],
   ["openai-organization", "is the field organization of the account"],
   ["openai-project", "is the field project of the account"],
   ...[
@@ -117,13 +119,24 @@ const headerNames: Rule = (tree) =>
     })
   })
 
-const openaiFields: Rule = (tree) =>
+/** Fields that only some providers have, and which. */
+const providerFields: ReadonlyArray<readonly [field: string, providers: ReadonlyArray<string>]> = [
+  ["organization", ["openai"]],
+  ["project", ["openai"]],
+  ["api_version", ["azure", "gemini"]],
+  ["auth", ["azure"]]
+]
+
+const fieldsOfProviders: Rule = (tree) =>
   accounts(tree).flatMap(({ path, value }) => {
     const provider = textField(value, "provider")
-    if (provider === undefined || provider === "openai") return []
-    return ["organization", "project"]
-      .filter((field) => fieldOf(value, field) !== undefined)
-      .map((field) => ({ path: [...path, field], message: "is only for accounts of provider openai" }))
+    if (provider === undefined) return []
+    return providerFields
+      .filter(([field, providers]) => fieldOf(value, field) !== undefined && !providers.includes(provider))
+      .map(([field, providers]) => ({
+        path: [...path, field],
+        message: `is only for accounts of provider ${providers.join(" or ")}`
+      }))
   })
 
 /** A misspelt name would limit nobody. */
@@ -198,7 +211,7 @@ export const check = (tree: unknown, providers: ReadonlyArray<string>): Readonly
     baseUrlWhereNoDefault(providers),
     noInsecureHttp,
     headerNames,
-    openaiFields,
+    fieldsOfProviders,
     exclusiveMeansAlone,
     limitedTeams,
     sharedRegistryNeedsSecret,

@@ -18,7 +18,11 @@ describe("a configuration file", () => {
             baseUrl: "https://api.openai.com/v1",
             headers: {},
             exclusive: false,
-            policy: defaultPolicy
+            policy: defaultPolicy,
+            files: "auto",
+            apiVersion: null,
+            auth: "api_key",
+            quota: null
           }
         ]
       )
