@@ -8,7 +8,9 @@ const arrows = {
   core: [],
   http: ["core"],
   "storage-*": ["core"],
-  "provider-*": ["core"],
+  translation: ["core"],
+  "provider-*": ["core", "provider-openai", "translation"],
+  "ai-sdk": ["core"],
   testkit: ["core"],
   node: [
     "core",
@@ -20,14 +22,19 @@ const arrows = {
     "storage-azure-blob",
     "storage-fs",
     "provider-openai",
-    "provider-anthropic"
+    "provider-azure",
+    "provider-anthropic",
+    "provider-gemini",
+    "provider-mistral",
+    "provider-xai",
+    "provider-together"
   ],
   koa: ["core", "http", "node"],
   express: ["core", "http", "node"]
 }
 
 /** Packages whose source runs on any JavaScript runtime: no Node.js module. */
-const portable = ["core", "http", "provider-*"]
+const portable = ["core", "http", "translation", "provider-*", "ai-sdk"]
 
 /** Modules that load a whole package; a library imports the one module that it needs. */
 const barrel = /^(effect(\/[a-z-]+)?|@effect\/platform-node|@omnifile\/[a-z0-9-]+)$/

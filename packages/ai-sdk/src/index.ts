@@ -1,0 +1,1 @@
+/** omnifile's files in programs on the AI SDK. */

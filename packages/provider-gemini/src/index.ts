@@ -1,0 +1,1 @@
+/** Files, chat and batches on the Gemini API. */

@@ -1,0 +1,1 @@
+/** Files, responses and batches on xAI. */
