@@ -3,6 +3,7 @@
  * every upload that was not answered is there as a whole or gone, and everything that was answered holds.
  */
 import type { RouteName } from "@omnifile/testkit/OpenAIEmulator"
+import { DatabaseSync } from "node:sqlite"
 import { assert, describe, it } from "vitest"
 import { upload } from "./support/calls.ts"
 import { killInARow } from "./support/CrashChain.ts"
@@ -32,6 +33,29 @@ const recovered = async (
     assert.deepStrictEqual(differences, [])
     throw cause
   })
+}
+
+/** Whether the server answers anything at all. */
+const isRunning = ({ url }: ServerProcess): Promise<boolean> =>
+  fetch(`${url}/health/live`, { signal: AbortSignal.timeout(300) }).then(
+    () => true,
+    () => false
+  )
+
+/**
+ * Stops a server between two of its writes. In the midst of one it would keep the lock of the SQLite file, and
+ * nobody else could write until it goes on: no way leads round that, so no recovery can be seen there.
+ */
+const stopBetweenWrites = async ({ data }: Installation.Installation, server: ServerProcess): Promise<void> => {
+  const database = new DatabaseSync(`${data}/omnifile.db`, { timeout: 10_000 })
+  try {
+    database.exec("BEGIN IMMEDIATE")
+    server.send("SIGSTOP")
+    await eventually(async () => !(await isRunning(server)), { what: "the server is stopped" })
+    database.exec("ROLLBACK")
+  } finally {
+    database.close()
+  }
 }
 
 const kinds = ["exclusive", "shared"] as const
@@ -100,7 +124,7 @@ describe.concurrent("a server that is killed", { timeout: 300_000 }, () => {
         .filter((entry) => entry.account === account && entry.route === route)
         .filter((entry) => entry.upload !== undefined || route !== "files.create").length >= count
     await emulator.waitFor(() => has("beta", "files.create", 2) && has("alpha", "files.delete", 1))
-    stopped.send("SIGSTOP")
+    await stopBetweenWrites(installation, stopped)
     await recovered(installation, other, ledger, [])
     stopped.send("SIGCONT")
     await Promise.all(calls)
