@@ -132,6 +132,8 @@ const make = Effect.gen(function* () {
     if (broken !== undefined) return yield* broken
     const failures = errors.filter((error) => error instanceof AccountFailure)
     if (failures.length > 0 && (settings.onPartialFailure === "all" || copies.length === 0)) {
+      // Copies that found no row to belong to are no failure of their accounts.
+      if ((yield* registry.freshFile(row.key))?.value.state !== "creating") return yield* givenUp
       const reasons = failures.map(({ account, message }) => `${account} ${message}`)
       return yield* new ProvidersFailed({ message: `The file could not be uploaded: ${reasons.join("; ")}.`, failures })
     }

@@ -33,6 +33,9 @@ export const creationOf = (key: string): string => `create ${key}`
 /** The work of copying a variant of a file to an account. */
 export const uploadOf = (key: string, account: string, variant: string): string => `upload ${key} ${account} ${variant}`
 
+/** Between two looks for instances that were killed and will not come back. */
+const forgetInterval = Duration.hours(1)
+
 const make = Effect.gen(function* () {
   const registry = yield* Registry
   const { instanceTtl } = yield* Settings
@@ -50,6 +53,13 @@ const make = Effect.gen(function* () {
     )
   ).pipe(Effect.forkScoped)
   yield* Effect.addFinalizer(() => Effect.ignore(registry.removeInstance(id)))
+  yield* Effect.forever(
+    Clock.currentTimeMillis.pipe(
+      Effect.flatMap(registry.forgetInstances),
+      Effect.catch((error) => Effect.logWarning("Dead instances could not be taken from the list", error)),
+      Effect.andThen(Effect.sleep(forgetInterval))
+    )
+  ).pipe(Effect.forkScoped)
 
   /** How often each piece of work is in hand. */
   const inHand = new Map<string, number>()

@@ -129,6 +129,8 @@ export class Registry extends Context.Service<
     /** Takes an instance from the list: it has ended in order. */
     readonly removeInstance: (instance: string) => Effect.Effect<void, StorageError.StorageError>
     readonly isAlive: (instance: string, now: number) => Effect.Effect<boolean, StorageError.StorageError>
+    /** Takes instances from the list that ended without order and have not been heard of for an hour or more. */
+    readonly forgetInstances: (now: number) => Effect.Effect<void, StorageError.StorageError>
   }
 >()("@omnifile/core/Registry") {}
 
@@ -349,7 +351,12 @@ const make = Effect.gen(function* () {
       Effect.map(
         readOne("instances", instance, decodeInstance),
         (found) => found !== undefined && found.value.until > now
-      )
+      ),
+    forgetInstances: Effect.fnUntraced(function* (now) {
+      const query = { collection: "instances", index: "expiry", partitions: ["all"], order: "asc" } as const
+      const records = yield* backend.scan({ ...query, until: instant(now), limit: 1_000 })
+      for (const { key, version } of records) yield* orFalse(commit([Records.removal(version, "instances", key)]))
+    })
   })
 })
 

@@ -58,11 +58,19 @@ export const idempotencyChange = (expected: number, record: IdempotencyRecord): 
   }
 })
 
+const hour = 60 * 60 * 1000
+
+/** An instance is forgotten long after it was heard of last, in steps that a heartbeat seldom changes. */
+const forgottenAt = (until: number): number => (Math.ceil(until / hour) + 1) * hour
+
 export const instanceChange = (expected: number, instance: string, until: number): Change => ({
   collection: "instances",
   key: instance,
   expected,
-  record: { value: instances.encode(new InstanceRecord({ until })), entries: [] }
+  record: {
+    value: instances.encode(new InstanceRecord({ until })),
+    entries: [{ index: "expiry", partitions: ["all"], sort: instant(forgottenAt(until)) }]
+  }
 })
 
 export const removal = (expected: number, collection: "files" | "idempotency" | "instances", key: string): Change => ({

@@ -257,4 +257,21 @@ describe("Registry", () => {
       yield* registry.removeInstance("i")
       assert.isFalse(yield* other.isAlive("i", 0))
     }))
+
+  test("an instance that ended without order is forgotten, if it does not come back for an hour", (views) =>
+    Effect.gen(function* () {
+      const { other, registry, storage } = views
+      const hour = 3_600_000
+      yield* registry.heartbeat("killed", 10)
+      yield* registry.heartbeat("alive", 10)
+      yield* registry.heartbeat("alive", 2 * hour)
+      yield* other.forgetInstances(hour + 10)
+      assert.strictEqual(storage.count("instances"), 2)
+      yield* other.forgetInstances(2 * hour)
+      assert.strictEqual(storage.count("instances"), 1)
+      assert.isTrue(yield* other.isAlive("alive", hour))
+      // One that was only paused says again that it lives.
+      yield* registry.heartbeat("killed", 3 * hour)
+      assert.isTrue(yield* other.isAlive("killed", 2 * hour))
+    }))
 })
