@@ -5,6 +5,7 @@ import * as RegistryBackend from "@omnifile/core/RegistryBackend"
 import * as StorageError from "@omnifile/core/StorageError"
 import type { Dependency } from "@omnifile/http/Dependencies"
 import * as DiskBlobs from "@omnifile/storage-fs/DiskBlobs"
+import * as PostgresBlobs from "@omnifile/storage-postgres/PostgresBlobs"
 import * as PostgresRegistry from "@omnifile/storage-postgres/PostgresRegistry"
 import * as RedisLimits from "@omnifile/storage-redis/RedisLimits"
 import * as RedisRegistry from "@omnifile/storage-redis/RedisRegistry"
@@ -55,6 +56,10 @@ const plainContent = ({ storage }: Configuration): Layer.Layer<BlobStore.BlobSto
       return DiskBlobs.layer({ directory: storage.content.directory })
     case "None":
       return DiskBlobs.layer({ directory: join(tmpdir(), "omnifile-in-transit") })
+    case "Postgres":
+      return storage.registry._tag === "Postgres"
+        ? PostgresBlobs.layer({ url: storage.registry.url })
+        : notBuiltIn("content", "postgres")
     case "S3":
       return s3({ ...storage.s3, bucket: storage.content.bucket, prefix: storage.content.prefix })
     case "Memory":

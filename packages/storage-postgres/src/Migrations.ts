@@ -132,7 +132,95 @@ const first = `
   $$;
 `
 
-const migrations: ReadonlyArray<Step> = [{ sql: first, servesFrom: 1 }]
+/**
+ * Content in chunks. Every chunk belongs to an upload; an upload is found either in `blobs`, when it is what a key
+ * holds, or in `blob_uploads`, when it is not finished or not wanted any more. What an upload is changes under the
+ * lock of its row there, so that no chunk is stored for one that is given up, and none is read as half of a blob.
+ *
+ * A chunk is not waited for until it is on the disk: the commit that publishes the blob is, and those before it are
+ * then too. If the server was lost in between, chunks may be missing, so that it counts them.
+ */
+const second = `
+  CREATE TABLE blobs (
+    key text COLLATE "C" PRIMARY KEY,
+    upload uuid NOT NULL,
+    size bigint NOT NULL,
+    chunk_size integer NOT NULL
+  );
+
+  CREATE TABLE blob_uploads (
+    id uuid PRIMARY KEY,
+    key text COLLATE "C" NOT NULL,
+    state text NOT NULL CHECK (state IN ('writing', 'abandoned', 'removed')),
+    touched_at timestamptz NOT NULL DEFAULT now()
+  );
+  CREATE INDEX blob_uploads_key ON blob_uploads (key);
+  CREATE INDEX blob_uploads_touched_at ON blob_uploads (touched_at);
+
+  CREATE TABLE blob_chunks (
+    upload uuid NOT NULL,
+    number integer NOT NULL,
+    bytes bytea NOT NULL,
+    PRIMARY KEY (upload, number)
+  );
+  -- Files are mostly compressed already; and of what is not compressed, a part can be read.
+  ALTER TABLE blob_chunks ALTER COLUMN bytes SET STORAGE EXTERNAL;
+
+  -- Whether the upload is still being written.
+  CREATE FUNCTION add_blob_chunk(upload_id uuid, chunk_number integer, chunk bytea) RETURNS boolean
+  LANGUAGE plpgsql AS $$
+  BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    PERFORM FROM blob_uploads WHERE id = upload_id AND state = 'writing' FOR SHARE;
+    IF NOT FOUND THEN
+      RETURN false;
+    END IF;
+    INSERT INTO blob_chunks (upload, number, bytes) VALUES (upload_id, chunk_number, chunk) ON CONFLICT DO NOTHING;
+    RETURN true;
+  END
+  $$;
+
+  -- 'published', also when an earlier attempt has done it; 'taken'; or 'incomplete'.
+  CREATE FUNCTION publish_blob(upload_id uuid, blob_key text, blob_size bigint, blob_chunk_size integer) RETURNS text
+  LANGUAGE plpgsql AS $$
+  DECLARE
+    stored_size bigint;
+  BEGIN
+    PERFORM FROM blob_uploads WHERE id = upload_id AND state = 'writing' FOR UPDATE;
+    IF NOT FOUND THEN
+      RETURN CASE WHEN EXISTS (SELECT FROM blobs WHERE key = blob_key AND upload = upload_id)
+        THEN 'published' ELSE 'taken' END;
+    END IF;
+    SELECT coalesce(sum(octet_length(bytes)), 0) INTO stored_size FROM blob_chunks WHERE upload = upload_id;
+    IF stored_size <> blob_size THEN
+      RETURN 'incomplete';
+    END IF;
+    INSERT INTO blobs (key, upload, size, chunk_size) VALUES (blob_key, upload_id, blob_size, blob_chunk_size)
+    ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+      RETURN 'taken';
+    END IF;
+    DELETE FROM blob_uploads WHERE id = upload_id;
+    RETURN 'published';
+  END
+  $$;
+
+  -- The uploads to the key that nobody may finish any more. Chunks of a blob stay for those who are reading it.
+  CREATE FUNCTION remove_blob(blob_key text) RETURNS SETOF uuid
+  LANGUAGE plpgsql AS $$
+  BEGIN
+    RETURN QUERY
+      UPDATE blob_uploads SET state = 'abandoned' WHERE key = blob_key AND state <> 'removed' RETURNING id;
+    WITH gone AS (DELETE FROM blobs WHERE key = blob_key RETURNING upload)
+    INSERT INTO blob_uploads (id, key, state) SELECT upload, blob_key, 'removed' FROM gone;
+  END
+  $$;
+`
+
+const migrations: ReadonlyArray<Step> = [
+  { sql: first, servesFrom: 1 },
+  { sql: second, servesFrom: 1 }
+]
 
 interface Applied {
   readonly version: number

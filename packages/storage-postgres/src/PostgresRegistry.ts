@@ -14,12 +14,12 @@ import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { randomUUID } from "node:crypto"
+import * as Attempts from "./Attempts.ts"
 import * as ChangeFeed from "./ChangeFeed.ts"
 import * as ConnectionUrl from "./ConnectionUrl.ts"
 import * as Database from "./Database.ts"
 import * as IndexScan from "./IndexScan.ts"
 import * as Migrations from "./Migrations.ts"
-import { isRetryable, toReason } from "./PostgresError.ts"
 import * as Records from "./Records.ts"
 
 export interface Options {
@@ -42,30 +42,6 @@ const fail = StorageError.of("postgres")
 /** How long a commit is remembered: far longer than it is tried for. */
 const commitRetention = "1 hour"
 
-/** Beyond the server's own limit for a statement: then it does not answer at all. */
-const silence = 5_000
-
-const causeOf = ({ reason }: StorageError.StorageError): unknown => ("cause" in reason ? reason.cause : undefined)
-
-const makeAttempt = (retryFor: Duration.Input, timeout: number) => {
-  const schedule = Schedule.min([Schedule.exponential("20 millis"), Schedule.spaced("500 millis")]).pipe(
-    Schedule.jittered,
-    Schedule.upTo({ duration: retryFor })
-  )
-  return <A>(method: string, key: string, run: () => Promise<A>): Effect.Effect<A, StorageError.StorageError> => {
-    const once = Effect.timeoutOrElse(
-      Effect.tryPromise({ try: run, catch: (cause) => fail(method, toReason(key, cause)) }),
-      {
-        duration: timeout,
-        orElse: () => Effect.fail(fail(method, toReason(key, new Error("the server does not answer"))))
-      }
-    )
-    const shouldRetry = (error: StorageError.StorageError) => isRetryable(causeOf(error))
-    // Set up only when it is needed: a retry costs more than a read.
-    return Effect.catchIf(once, shouldRetry, () => Effect.retry(once, { while: shouldRetry, schedule }))
-  }
-}
-
 /** The backend over connections that are open as long as the scope. */
 export const make = Effect.fnUntraced(function* (
   options: Options
@@ -77,7 +53,7 @@ export const make = Effect.fnUntraced(function* (
   }
   const connection = parsed.success
   const retryFor = options.retryFor ?? "15 seconds"
-  const attempt = makeAttempt(retryFor, connection.statementTimeout + silence)
+  const attempt = Attempts.make(fail, retryFor, connection.statementTimeout + Attempts.silence)
   const writer = randomUUID()
 
   const client = yield* Effect.acquireRelease(
@@ -88,7 +64,7 @@ export const make = Effect.fnUntraced(function* (
     (client) => Effect.promise(() => Database.close(client))
   )
   // A migration takes its time, and others wait for it.
-  const openly = makeAttempt(retryFor, Duration.toMillis("1 hour"))
+  const openly = Attempts.make(fail, retryFor, Duration.toMillis("1 hour"))
   yield* openly("open", connection.schema, () => Migrations.migrate(client, connection.schema))
   const feed = yield* ChangeFeed.make(connection, writer).pipe(
     Effect.mapError((cause) => fail("open", new StorageError.Unavailable({ cause })))

@@ -1,2 +1,3 @@
 export * as ConnectionUrl from "./ConnectionUrl.ts"
+export * as PostgresBlobs from "./PostgresBlobs.ts"
 export * as PostgresRegistry from "./PostgresRegistry.ts"

@@ -90,8 +90,16 @@ describePostgres("migrate", () => {
         backend.commit([{ collection: "c", key: `k${index}`, expected: 0, record: { value: "1", entries: [] } }])
       )
       yield* Effect.promise(async () => {
-        assert.strictEqual((await client`SELECT FROM schema_versions`).length, 1)
-        assert.deepStrictEqual(await tables(client, schema), ["commits", "entries", "records", "schema_versions"])
+        assert.strictEqual((await client`SELECT FROM schema_versions`).length, 2)
+        assert.deepStrictEqual(await tables(client, schema), [
+          "blob_chunks",
+          "blob_uploads",
+          "blobs",
+          "commits",
+          "entries",
+          "records",
+          "schema_versions"
+        ])
       })
     })
   )

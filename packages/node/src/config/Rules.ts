@@ -5,7 +5,7 @@
 import * as Redacted from "effect/Redacted"
 import { defaultBaseUrls } from "./Defaults.ts"
 import { fieldOf, select, showPath, type Finding, type Path } from "./Source.ts"
-import { isShared } from "./StorageLocation.ts"
+import { isPostgres, isShared } from "./StorageLocation.ts"
 import { suggest } from "./Suggestion.ts"
 
 type Rule = (tree: unknown) => ReadonlyArray<Finding>
@@ -199,6 +199,18 @@ const wholeCredentials: Rule = (tree) =>
       : []
   })
 
+const contentBesideRecords: Rule = (tree) => {
+  const storage = fieldOf(tree, "storage")
+  return textField(storage, "content") !== "postgres:" || isPostgres(textField(storage, "registry") ?? "")
+    ? []
+    : [
+        {
+          path: ["storage", "content"],
+          message: "postgres: is the database of a registry in Postgres, and here is none"
+        }
+      ]
+}
+
 /** Everything in the tree that breaks a rule. */
 export const check = (tree: unknown, providers: ReadonlyArray<string>): ReadonlyArray<Finding> =>
   [
@@ -216,5 +228,6 @@ export const check = (tree: unknown, providers: ReadonlyArray<string>): Readonly
     limitedTeams,
     sharedRegistryNeedsSecret,
     unique(["storage", "encryption_keys", "*", "id"]),
-    wholeCredentials
+    wholeCredentials,
+    contentBesideRecords
   ].flatMap((rule) => rule(tree))

@@ -28,6 +28,8 @@ export type ContentLocation =
   | { readonly _tag: "Disk"; /** Absolute. */ readonly directory: string }
   | { readonly _tag: "Memory" }
   | { readonly _tag: "None" }
+  /** The registry's own database. */
+  | { readonly _tag: "Postgres" }
   | { readonly _tag: "S3"; readonly bucket: string; /** Empty, or ends with a slash. */ readonly prefix: string }
   | Other
 
@@ -66,7 +68,8 @@ const pathOf = (text: string, scheme: string, cwd: string): string | undefined =
 export const isShared = (text: string): boolean =>
   ["postgres", "postgresql", "redis", "rediss"].includes(schemeOf(text) ?? "")
 
-const isPostgres = (text: string): boolean => ["postgres", "postgresql"].includes(schemeOf(text) ?? "")
+/** Whether the registry is in Postgres. */
+export const isPostgres = (text: string): boolean => ["postgres", "postgresql"].includes(schemeOf(text) ?? "")
 
 const readRedis = (text: string): Redis | undefined => {
   const scheme = schemeOf(text)
@@ -117,6 +120,7 @@ export const readContent =
   (text: string): Read<ContentLocation> => {
     if (isMemory(text)) return Result.succeed({ _tag: "Memory" })
     if (text === "none" || text === "none:") return Result.succeed({ _tag: "None" })
+    if (text === "postgres:") return Result.succeed({ _tag: "Postgres" })
     if (schemeOf(text) === "s3" && !options.schemes.includes("s3")) return bucketOf(text)
     const directory = pathOf(text, "file", options.cwd)
     return directory === undefined

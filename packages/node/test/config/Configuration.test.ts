@@ -184,6 +184,13 @@ files: { on_partial_failure: any, replicate: targets, allow_provider_ids: true, 
     })
   )
 
+  it.effect("keeps content in the database of the registry when told so", () =>
+    Effect.gen(function* () {
+      const more = 'secret: "0123456789abcdef"\nstorage: { registry: "postgres://host/db", content: "postgres:" }'
+      assert.deepStrictEqual((yield* parse(text({ more }))).storage.content, { _tag: "Postgres" })
+    })
+  )
+
   it.effect("knows buckets, and keys that content is encrypted under", () =>
     Effect.gen(function* () {
       const secret = Buffer.alloc(32, 7).toString("base64")
@@ -209,6 +216,11 @@ files: { on_partial_failure: any, replicate: targets, allow_provider_ids: true, 
   for (const [title, more, message] of [
     ["half of a bucket's credentials", "storage: { s3: { access_key_id: id } }", "secret_access_key: is required"],
     ["a short key", 'storage: { encryption_keys: [{ id: a, secret: "c2hvcnQ=" }] }', "must be 32 bytes in base64"],
+    [
+      "content in the database of a registry that is elsewhere",
+      "storage: { content: 'postgres:' }",
+      "storage.content: postgres: is the database of a registry in Postgres"
+    ],
     ["credentials in a location", 'storage: { content: "s3://a:b@bucket" }', "credentials belong to storage.s3"]
   ] as const) {
     it.effect(`refuses ${title}`, () =>

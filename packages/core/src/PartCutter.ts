@@ -1,6 +1,5 @@
-/** Cuts content into the parts of a multipart upload. */
-import type { Bytes } from "@omnifile/core/Bytes"
-import { concat } from "@omnifile/core/Bytes"
+/** Cuts content into parts of one size, for backends that store it so. */
+import { concat, type Bytes } from "./Bytes.ts"
 
 /** What the source threw, as opposed to an error of the store. */
 export class SourceFailure extends Error {
