@@ -7,24 +7,23 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Account from "./openai/Account.ts"
 import type { AccountOptions } from "./openai/Account.ts"
-import * as Batches from "./openai/Batches.ts"
-import type { BatchBehaviour, EmulatedBatch } from "./openai/Batches.ts"
+import type { BatchBehaviour, EmulatedBatch } from "./openai/BatchControl.ts"
 import type { Dialect } from "./openai/Dialect.ts"
 import type { StreamShape } from "./openai/Chat.ts"
 import * as FineTuning from "./openai/FineTuning.ts"
 import * as Faults from "./openai/Faults.ts"
 import type { Fault, ScriptedFault } from "./openai/Faults.ts"
-import type { StoredFile } from "./openai/FileStore.ts"
+import type { Processing, Quota, StoredFile } from "./openai/FileStore.ts"
 import * as Journal from "./openai/Journal.ts"
 import type { JournalEntry } from "./openai/Journal.ts"
 import { dialect as openai } from "./openai/OpenAI.ts"
 import * as Server from "./openai/Server.ts"
 
 export type { AccountOptions } from "./openai/Account.ts"
-export type { BatchBehaviour, EmulatedBatch } from "./openai/Batches.ts"
+export type { BatchBehaviour, EmulatedBatch } from "./openai/BatchControl.ts"
 export type { StreamShape } from "./openai/Chat.ts"
 export type { Fault, FaultKind, ScriptedFault } from "./openai/Faults.ts"
-export type { StoredFile } from "./openai/FileStore.ts"
+export type { Processing, Quota, StoredFile } from "./openai/FileStore.ts"
 export type { JournalEntry, JournalUpload } from "./openai/Journal.ts"
 export type { RouteName } from "./openai/Route.ts"
 
@@ -69,6 +68,12 @@ export interface Emulator {
   readonly files: (account: string) => ReadonlyArray<StoredFile>
   /** Makes a file vanish behind everybody's back; false when it was not there. */
   readonly loseFile: (account: string, id: string) => boolean
+  /** Lets a file expire now, as if its time were up; false when it was not there. */
+  readonly expireFile: (account: string, id: string) => boolean
+  /** How files that are uploaded from now on are processed before they can be used. Default: not at all. */
+  readonly setProcessing: (account: string, processing: Processing) => void
+  /** What the account may hold from now on. An upload beyond it is refused in the API's own words. */
+  readonly setQuota: (account: string, quota: Quota) => void
   /** Every batch of the account goes one step on: validating, in progress, completed. */
   readonly advanceBatches: (account: string) => void
   /** The batches of an account, oldest first. */
@@ -92,7 +97,7 @@ export const start = (options: EmulatorOptions): Promise<Emulator> => startDiale
 export const startDialect = async (dialect: Dialect, options: EmulatorOptions): Promise<Emulator> => {
   const now = options.now ?? Date.now
   const accounts = options.accounts.map((account) =>
-    Account.make(account, { now, stream: options.stream, filePrefix: dialect.filePrefix })
+    Account.make(account, { now, stream: options.stream, newFileId: dialect.newFileId })
   )
   if (accounts.length === 0) throw new Error("an emulator needs at least one account")
   if (new Set(accounts.map(({ key }) => key)).size < accounts.length) throw new Error("two accounts have the same key")
@@ -122,9 +127,12 @@ export const startDialect = async (dialect: Dialect, options: EmulatorOptions): 
     clearFaults: faults.clear,
     files: (account) => named(account).files.all(),
     loseFile: (account, id) => named(account).files.delete(id),
-    advanceBatches: (account) => Batches.advance(named(account)),
-    batches: (account) => Batches.all(named(account)),
-    setBatches: (account, behaviour) => Batches.behave(named(account), behaviour),
+    expireFile: (account, id) => named(account).files.expire(id),
+    setProcessing: (account, processing) => named(account).files.setProcessing(processing),
+    setQuota: (account, quota) => named(account).files.setQuota(quota),
+    advanceBatches: (account) => dialect.batches.advance(named(account)),
+    batches: (account) => dialect.batches.all(named(account)),
+    setBatches: (account, behaviour) => dialect.batches.behave(named(account), behaviour),
     advanceFineTuning: (account) => FineTuning.advance(named(account)),
     stepFineTuningWhenAsked: (account) => FineTuning.stepWhenAsked(named(account)),
     setLatency: (account, milliseconds) => {

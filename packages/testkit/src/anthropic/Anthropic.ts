@@ -6,6 +6,7 @@ import * as Accounts from "../openai/Account.ts"
 import { ApiError } from "../openai/Answer.ts"
 import type { Dialect } from "../openai/Dialect.ts"
 import { newId } from "../openai/Ids.ts"
+import * as Batches from "./Batches.ts"
 import { error } from "./Error.ts"
 import * as Files from "./Files.ts"
 import * as Messages from "./Messages.ts"
@@ -17,13 +18,14 @@ const keyOf = (headers: IncomingHttpHeaders): string | undefined => {
 
 export const dialect: Dialect = {
   basePath: "",
-  filePrefix: "file_",
-  routes: [...Messages.routes, ...Files.routes],
-  keyOf,
+  newFileId: () => newId("file_"),
+  routes: [...Batches.routes, ...Messages.routes, ...Files.routes],
+  accountOf: ({ headers }, accounts) => Accounts.find(accounts, keyOf(headers)),
   unauthorized: (headers) => {
     const message = keyOf(headers) === undefined ? "x-api-key header is required" : "invalid x-api-key"
     return new ApiError(401, message)
   },
   error,
-  answerHeaders: () => ({ "request-id": newId("req_") })
+  answerHeaders: () => ({ "request-id": newId("req_") }),
+  batches: Batches.control
 }

@@ -2,6 +2,7 @@
  * Refusals in Anthropic's shape.
  */
 import { json } from "../openai/Answer.ts"
+import type { ApiError } from "../openai/Answer.ts"
 import type { Refuse } from "../openai/Faults.ts"
 import { newId } from "../openai/Ids.ts"
 
@@ -16,7 +17,11 @@ const types: Readonly<Record<number, string>> = {
   529: "overloaded_error"
 }
 
-export const error: Refuse = ({ message, status }, headers = {}) => {
+/** The body of a refusal. A code stands among the details, where there is one. */
+export const errorBody = ({ code, message, status }: ApiError): Readonly<Record<string, unknown>> => {
   const type = types[status] ?? (status < 500 ? "invalid_request_error" : "api_error")
-  return json(status, { type: "error", error: { type, message }, request_id: newId("req_") }, headers)
+  const details = code === null || status === 429 ? {} : { details: { error_code: code } }
+  return { type: "error", error: { type, message, ...details }, request_id: newId("req_") }
 }
+
+export const error: Refuse = (cause, headers = {}) => json(cause.status, errorBody(cause), headers)

@@ -33,18 +33,21 @@ const toObject = (file: StoredFile): Record<string, unknown> => ({
   expires_at: file.expiresAt === undefined ? null : time(file.expiresAt)
 })
 
-const requested = ({ account, params }: Exchange): StoredFile => {
-  const id = params["id"] ?? ""
+/** A file that can be used. One that has expired is told from one that never was. */
+export const usable = (account: Account, id: string): StoredFile => {
   const file = account.files.get(id)
-  if (file === undefined) throw new ApiError(404, `File not found: ${id}`)
-  return file
+  if (file !== undefined) return file
+  if (account.files.expired(id) === undefined) throw new ApiError(404, `File not found: ${id}`)
+  throw new ApiError(404, `File ${id} has expired.`, { code: "file_expired" })
 }
+
+const requested = ({ account, params }: Exchange): StoredFile => usable(account, params["id"] ?? "")
 
 /** Puts a file of a tool's making into an account. */
 export const addOutput = (
   account: Account,
   file: Pick<StoredFile, "filename" | "contentType" | "bytes" | "sha256" | "content">
-): StoredFile => account.files.add({ ...file, purpose: output, livesSeconds: undefined })
+): StoredFile => account.files.add({ ...file, purpose: output, livesSeconds: undefined, made: true })
 
 const create: Route = {
   name: "files.create",
@@ -62,6 +65,11 @@ const create: Route = {
       const livesSeconds = life === undefined ? undefined : Number(life)
       if (livesSeconds !== undefined && !(livesSeconds >= shortestLifeSeconds && livesSeconds <= longestLifeSeconds)) {
         throw new ApiError(400, "expires_in_seconds: Input should be between 3600 and 7776000")
+      }
+      if (!exchange.account.files.fits(file.bytes)) {
+        throw new ApiError(400, "The organization's file storage quota is exhausted.", {
+          code: "storage_quota_exceeded"
+        })
       }
       const { bytes, content, contentType, filename, sha256 } = file
       const stored = { bytes, content, contentType, filename, sha256, livesSeconds, purpose: "input" }
@@ -93,7 +101,11 @@ const retrieve: Route = {
   name: "files.retrieve",
   method: "GET",
   path: "/v1/files/:id",
-  receive: bodiless((exchange) => Answer.json(200, toObject(requested(exchange))))
+  // What is known of an expired file stays readable; its content does not.
+  receive: bodiless((exchange) => {
+    const { account, params } = exchange
+    return Answer.json(200, toObject(account.files.expired(params["id"] ?? "") ?? requested(exchange)))
+  })
 }
 
 const content: Route = {
@@ -102,7 +114,9 @@ const content: Route = {
   path: "/v1/files/:id/content",
   receive: bodiless((exchange) => {
     const file = requested(exchange)
-    if (file.purpose !== output) throw new ApiError(400, "This file is not downloadable.")
+    if (file.purpose !== output) {
+      throw new ApiError(400, "This file is not downloadable.", { code: "file_not_downloadable" })
+    }
     return Answer.bytes(200, { "content-type": file.contentType }, file.content ?? new Uint8Array(0))
   })
 }
@@ -112,7 +126,8 @@ const remove: Route = {
   method: "DELETE",
   path: "/v1/files/:id",
   receive: bodiless((exchange) => {
-    const { id } = requested(exchange)
+    const { account, params } = exchange
+    const { id } = account.files.expired(params["id"] ?? "") ?? requested(exchange)
     exchange.account.files.delete(id)
     return Answer.json(200, { id, type: "file_deleted" })
   })

@@ -1,6 +1,7 @@
 /**
  * `/v1/messages`, plain and streamed, and the counting of tokens. The answer's text tells which account answered and
- * what it saw of each file; a code execution tool leaves a file.
+ * what it saw of each file, or has the shape that is asked for; tools are called as `Directions` says; a code execution
+ * tool leaves a file.
  */
 import { createHash } from "node:crypto"
 import type { Account } from "../openai/Account.ts"
@@ -9,13 +10,13 @@ import type { NamedEvent } from "../openai/Answer.ts"
 import { ApiError } from "../openai/Answer.ts"
 import { isRecord, pieces } from "../openai/Chat.ts"
 import type { AttachedFile, StreamShape } from "../openai/Chat.ts"
+import * as Directions from "../openai/Directions.ts"
+import type { JsonRecord } from "../openai/Directions.ts"
 import { pause, readJson } from "../openai/Http.ts"
 import { newId } from "../openai/Ids.ts"
 import { requireModel } from "../openai/Models.ts"
 import type { Route } from "../openai/Route.ts"
-import { addOutput } from "./Files.ts"
-
-type JsonRecord = Readonly<Record<string, unknown>>
+import { addOutput, usable } from "./Files.ts"
 
 interface MessageRequest {
   readonly model: string
@@ -23,13 +24,14 @@ interface MessageRequest {
   readonly texts: ReadonlyArray<string>
   readonly files: ReadonlyArray<AttachedFile>
   readonly executesCode: boolean
+  readonly calls: ReadonlyArray<Directions.ToolCall>
+  /** What the text of the answer has to be like, if it has to. */
+  readonly schema: JsonRecord | undefined
 }
 
 const stored = (account: Account, id: unknown, at: string): AttachedFile => {
   if (typeof id !== "string") throw new ApiError(400, `${at}.file_id: Input should be a valid string`)
-  const file = account.files.get(id)
-  if (file === undefined) throw new ApiError(404, `File not found: ${id}`)
-  return file
+  return usable(account, id)
 }
 
 const inline = (data: unknown): AttachedFile => {
@@ -65,7 +67,7 @@ const readBlock = (account: Account, block: unknown, at: string, texts: Array<st
 
 const validate = (account: Account, body: unknown): MessageRequest => {
   if (!isRecord(body)) throw new ApiError(400, "The request body must be a JSON object.")
-  const { messages, model, stream, tools } = body
+  const { messages, model, stream } = body
   if (typeof model !== "string") throw new ApiError(400, "model: Field required")
   requireModel(account, model)
   if (!Array.isArray(messages) || messages.length === 0) {
@@ -81,9 +83,33 @@ const validate = (account: Account, body: unknown): MessageRequest => {
       readBlock(account, block, `messages.${at}.content.${index}`, texts)
     )
   })
-  const executesCode =
-    Array.isArray(tools) && tools.some((tool) => isRecord(tool) && String(tool["type"]).startsWith("code_execution"))
-  return { model, stream: stream === true, texts, files, executesCode }
+  const tools = Array.isArray(body["tools"]) ? body["tools"].filter(isRecord) : []
+  const executesCode = tools.some((tool) => String(tool["type"]).startsWith("code_execution"))
+  const own = tools.map((tool) => ({ name: String(tool["name"]), schema: tool["input_schema"] }))
+  const calls = isAnsweredCall(messages.at(-1)) ? [] : callsOf(body["tool_choice"], own, texts.at(-1))
+  return { model, stream: stream === true, texts, files, executesCode, calls, schema: schemaOf(body) }
+}
+
+/** Whether a message brings what a tool has answered: then it is the model's turn to speak. */
+const isAnsweredCall = (message: unknown): boolean =>
+  isRecord(message) &&
+  Array.isArray(message["content"]) &&
+  message["content"].some((block) => isRecord(block) && block["type"] === "tool_result")
+
+const callsOf = (
+  choice: unknown,
+  tools: ReadonlyArray<{ readonly name: string; readonly schema: unknown }>,
+  prompt: string | undefined
+): ReadonlyArray<Directions.ToolCall> => {
+  const type = isRecord(choice) ? choice["type"] : "auto"
+  if (type === "none") return []
+  const named = isRecord(choice) && type === "tool" ? tools.filter(({ name }) => name === choice["name"]) : tools
+  return Directions.toolCalls(prompt, named, type !== "auto")
+}
+
+const schemaOf = ({ output_config: config, output_format: older }: JsonRecord): JsonRecord | undefined => {
+  const format = isRecord(config) && isRecord(config["format"]) ? config["format"] : older
+  return isRecord(format) && isRecord(format["schema"]) ? format["schema"] : undefined
 }
 
 const tokens = (text: string): number => Math.ceil(Buffer.byteLength(text) / 4)
@@ -114,22 +140,32 @@ const outputBlocks = (account: Account): ReadonlyArray<JsonRecord> => {
   ]
 }
 
-const build = (account: Account, request: MessageRequest, now: number): JsonRecord => {
-  const prompt = request.texts.at(-1)
-  const text = [
-    `Answer from ${account.name} (model ${request.model}).`,
-    ...request.files.map(
+const textOf = (account: Account, { files, model, texts }: MessageRequest): string => {
+  const prompt = texts.at(-1)
+  return [
+    `Answer from ${account.name} (model ${model}).`,
+    ...files.map(
       (file, index) => `File ${index + 1}: ${file.filename}, ${file.bytes} bytes, sha256 ${file.sha256.slice(0, 16)}.`
     ),
     ...(prompt === undefined ? [] : [`Prompt: ${prompt.slice(0, 200)}`])
   ].join("\n")
+}
+
+const build = (account: Account, request: MessageRequest, now: number): JsonRecord => {
+  const prompt = request.texts.at(-1)
+  const text =
+    request.schema === undefined ? textOf(account, request) : JSON.stringify(Directions.exampleOf(request.schema))
+  const calls = request.calls.map(({ input, name }) => ({ type: "tool_use", id: newId("toolu_"), name, input }))
   return {
     id: newId("msg_"),
     type: "message",
     role: "assistant",
     model: request.model,
-    content: [...(request.executesCode ? outputBlocks(account) : []), { type: "text", text, citations: null }],
-    stop_reason: "end_turn",
+    content: [
+      ...(request.executesCode ? outputBlocks(account) : []),
+      ...(calls.length > 0 ? calls : [{ type: "text", text, citations: null }])
+    ],
+    stop_reason: Directions.finish(prompt) ?? (calls.length > 0 ? "tool_use" : "end_turn"),
     stop_sequence: null,
     ...(request.executesCode
       ? { container: { id: newId("container_"), expires_at: new Date(now + 3_600_000).toISOString() } }
@@ -143,6 +179,12 @@ const build = (account: Account, request: MessageRequest, now: number): JsonReco
   }
 }
 
+/** A tool's input in two pieces, after the empty one that comes first. */
+const inputDeltas = (json: string): ReadonlyArray<string> => {
+  const middle = Math.ceil(json.length / 2)
+  return ["", json.slice(0, middle), json.slice(middle)]
+}
+
 async function* events(message: JsonRecord, shape: StreamShape, signal: AbortSignal): AsyncGenerator<NamedEvent> {
   const event = (type: string, fields: JsonRecord): NamedEvent => ({
     event: type,
@@ -153,11 +195,17 @@ async function* events(message: JsonRecord, shape: StreamShape, signal: AbortSig
   yield event("ping", {})
   const blocks = Array.isArray(content) ? content.filter(isRecord) : []
   for (const [index, block] of blocks.entries()) {
-    const text = block["text"]
+    const { input, text, type } = block
     yield event("content_block_start", {
       index,
-      content_block: typeof text === "string" ? { ...block, text: "" } : block
+      content_block:
+        typeof text === "string" ? { ...block, text: "" } : type === "tool_use" ? { ...block, input: {} } : block
     })
+    if (type === "tool_use") {
+      yield* inputDeltas(JSON.stringify(input)).map((partial) =>
+        event("content_block_delta", { index, delta: { type: "input_json_delta", partial_json: partial } })
+      )
+    }
     if (typeof text === "string") {
       for (const piece of pieces(text, shape.events)) {
         await pause(shape.intervalMs ?? 0, signal)
@@ -175,8 +223,19 @@ async function* events(message: JsonRecord, shape: StreamShape, signal: AbortSig
   yield event("message_stop", {})
 }
 
-const requireVersion = (headers: Readonly<Record<string, unknown>>): void => {
+export const requireVersion = (headers: Readonly<Record<string, unknown>>): void => {
   if (headers["anthropic-version"] === undefined) throw new ApiError(400, "anthropic-version: header is required")
+}
+
+/** The answer to a body outside of any exchange, such as a batch's. Throws an `ApiError`. */
+export const answerOf = (account: Account, body: unknown, now: number): JsonRecord => {
+  const request = validate(account, body)
+  requireLength(body)
+  return build(account, request, now)
+}
+
+const requireLength = (body: unknown): void => {
+  if (isRecord(body) && typeof body["max_tokens"] !== "number") throw new ApiError(400, "max_tokens: Field required")
 }
 
 const create: Route = {
@@ -190,8 +249,7 @@ const create: Route = {
       requireVersion(request.headers)
       const body = parse()
       const read = validate(account, body)
-      if (isRecord(body) && typeof body["max_tokens"] !== "number")
-        throw new ApiError(400, "max_tokens: Field required")
+      requireLength(body)
       const message = build(account, read, exchange.now())
       return read.stream
         ? Answer.events((signal) => events(message, account.stream, signal))

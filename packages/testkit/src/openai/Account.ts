@@ -53,15 +53,14 @@ export const make = (
   defaults: {
     readonly now: () => number
     readonly stream: StreamShape | undefined
-    /** With which file IDs begin. Default `file-`. */
-    readonly filePrefix?: string | undefined
+    readonly newFileId: () => string
   }
 ): Account => ({
   key: options.key,
   name: options.name,
   models: options.models,
   stream: { ...defaults.stream, ...options.stream },
-  files: FileStore.make(defaults.now, defaults.filePrefix),
+  files: FileStore.make(defaults.now, defaults.newFileId),
   now: defaults.now,
   state: new Map(),
   latencyMs: options.latencyMs ?? 0

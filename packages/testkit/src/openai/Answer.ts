@@ -2,19 +2,27 @@
  * What a route answers, as a value: the server writes it, and faults shape how it is written.
  */
 
-/** A refusal in OpenAI's error shape. */
+/** A refusal, whose parts each API puts where it has a place for them. */
 export class ApiError extends Error {
   readonly status: number
   readonly type: string
   readonly param: string | null
   readonly code: string | null
+  /** What only one API knows of, in its own shape. */
+  readonly more: Readonly<Record<string, unknown>> | undefined
 
   constructor(
     status: number,
     message: string,
-    details: { readonly type?: string; readonly param?: string; readonly code?: string } = {}
+    details: {
+      readonly type?: string
+      readonly param?: string
+      readonly code?: string
+      readonly more?: Readonly<Record<string, unknown>>
+    } = {}
   ) {
     super(message)
+    this.more = details.more
     this.status = status
     this.type = details.type ?? "invalid_request_error"
     this.param = details.param ?? null

@@ -8,6 +8,7 @@ import type { Account, StateKey } from "./Account.ts"
 import { of } from "./Account.ts"
 import * as Answer from "./Answer.ts"
 import { ApiError } from "./Answer.ts"
+import type { BatchControl } from "./BatchControl.ts"
 import * as Chat from "./Chat.ts"
 import type { StoredFile } from "./FileStore.ts"
 import { drain, readJson } from "./Http.ts"
@@ -15,15 +16,6 @@ import { newId } from "./Ids.ts"
 import type { Route } from "./Route.ts"
 
 type Status = "validating" | "in_progress" | "completed" | "failed" | "cancelling" | "cancelled" | "expired"
-
-export interface EmulatedBatch {
-  readonly id: string
-  readonly status: Status
-  readonly inputFileId: string
-  readonly outputFileId: string | null
-  readonly errorFileId: string | null
-  readonly metadata: Readonly<Record<string, string>> | null
-}
 
 interface Batch {
   id: string
@@ -117,7 +109,8 @@ const addOutput = (account: Account, batch: Batch, filename: string, lines: Read
     bytes: content.byteLength,
     sha256: createHash("sha256").update(content).digest("hex"),
     content,
-    livesSeconds: batch.outputLife
+    livesSeconds: batch.outputLife,
+    made: true
   })
 }
 
@@ -214,33 +207,24 @@ const advanceOne = (account: Account, batch: Batch): void => {
   }
 }
 
-/** Every batch of the account goes one step on. */
-export const advance = (account: Account): void => {
-  for (const batch of of(account, key).batches) advanceOne(account, batch)
-}
-
-/** The batches of the account, oldest first. */
-export const all = (account: Account): ReadonlyArray<EmulatedBatch> =>
-  of(account, key).batches.map(({ errorFileId, id, inputFileId, metadata, outputFileId, status }) => ({
-    id,
-    status,
-    inputFileId,
-    outputFileId,
-    errorFileId,
-    metadata
-  }))
-
-export interface BatchBehaviour {
-  /** How often a batch is asked about before it goes a step on. Default: it waits for the test. */
-  readonly pollsPerStep?: number | undefined
-  /** Whether answers say what a completed batch has used. Default: yes. */
-  readonly reportsUsage?: boolean | undefined
-}
-
-export const behave = (account: Account, { pollsPerStep, reportsUsage }: BatchBehaviour): void => {
-  const state = of(account, key)
-  if (pollsPerStep !== undefined) state.pollsPerStep = pollsPerStep
-  if (reportsUsage !== undefined) state.reportsUsage = reportsUsage
+export const control: BatchControl = {
+  advance: (account) => {
+    for (const batch of of(account, key).batches) advanceOne(account, batch)
+  },
+  all: (account) =>
+    of(account, key).batches.map(({ errorFileId, id, inputFileId, metadata, outputFileId, status }) => ({
+      id,
+      status,
+      inputFileId,
+      outputFileId,
+      errorFileId,
+      metadata
+    })),
+  behave: (account, { pollsPerStep, reportsUsage }) => {
+    const state = of(account, key)
+    if (pollsPerStep !== undefined) state.pollsPerStep = pollsPerStep
+    if (reportsUsage !== undefined) state.reportsUsage = reportsUsage
+  }
 }
 
 const metadataOf = (value: unknown): Record<string, string> | null => {

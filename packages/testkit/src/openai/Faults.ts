@@ -24,7 +24,7 @@ export type FaultKind = { readonly delayMs?: number | undefined } & (
        * Of a request body no more than one read is taken beyond the limit.
        */
       readonly cutAfterBytes: number
-      /** Which body. Default: the request's for `files.create`, the response's otherwise. */
+      /** Which body. Default: the request's for uploads of files, the response's otherwise. */
       readonly of?: "request" | "response" | undefined
     }
   | {
@@ -42,7 +42,7 @@ export type FaultKind = { readonly delayMs?: number | undefined } & (
   | {
       /** Moves a body at this rate. */
       readonly slowBytesPerSecond: number
-      /** Which body. Default: the request's for `files.create`, the response's otherwise. */
+      /** Which body. Default: the request's for uploads of files, the response's otherwise. */
       readonly of?: "request" | "response" | undefined
     }
   | {
@@ -139,10 +139,13 @@ export const make = (refuse: Refuse): Faults => {
   }
 }
 
+/** Where the request's body is what matters. */
+const uploads: ReadonlySet<RouteName> = new Set(["files.create", "files.upload"])
+
 const plan = (kind: FaultKind, route: RouteName, refuse: Refuse): FaultPlan => {
   const base = { ...noFault, name: "delayMs", delayMs: kind.delayMs ?? 0 }
   const ofRequest = (of: "request" | "response" | undefined): boolean =>
-    (of ?? (route === "files.create" ? "request" : "response")) === "request"
+    (of ?? (uploads.has(route) ? "request" : "response")) === "request"
 
   if ("status" in kind) return { ...base, name: "status", answer: refusal(kind, refuse), early: kind.early ?? false }
   if ("hang" in kind) return { ...base, name: "hang", hang: true }

@@ -55,12 +55,14 @@ export const toObject = (file: StoredFile): Record<string, unknown> => ({
   bytes: file.bytes,
   created_at: file.createdAt,
   ...(file.expiresAt === undefined ? {} : { expires_at: file.expiresAt }),
-  status: "processed"
+  status: statuses[file.state]
 })
+
+const statuses = { processing: "uploaded", ready: "processed", failed: "error" } as const
 
 const requested = ({ account, params }: Exchange): StoredFile => {
   const id = params["id"] ?? ""
-  const file = account.files.get(id)
+  const file = account.files.look(id)
   if (file === undefined) throw new ApiError(404, `No such File object: ${id}`, { param: "id" })
   return file
 }

@@ -110,7 +110,14 @@ export const make = (options: { readonly maxEntries: number; readonly bodyLimit:
   }
 }
 
-const secretHeaders = new Set(["authorization", "proxy-authorization", "api-key", "x-api-key", "cookie"])
+const secretHeaders = new Set([
+  "authorization",
+  "proxy-authorization",
+  "api-key",
+  "x-api-key",
+  "x-goog-api-key",
+  "cookie"
+])
 
 /** Headers as the journal shows them: joined into one string each, and without secrets. */
 export const redactHeaders = (

@@ -17,7 +17,7 @@ import * as Uploads from "./Uploads.ts"
 
 export const dialect: Dialect = {
   basePath: "/v1",
-  filePrefix: "file-",
+  newFileId: () => newId("file-"),
   routes: [
     ...Files.routes,
     ...Chat.routes,
@@ -29,8 +29,9 @@ export const dialect: Dialect = {
     ...Containers.routes,
     ...Forwarded.routes
   ],
-  keyOf: Accounts.bearer,
+  accountOf: ({ headers }, accounts) => Accounts.find(accounts, Accounts.bearer(headers)),
   unauthorized: Accounts.unauthorized,
   error,
-  answerHeaders: () => ({ "x-request-id": newId("req_"), "openai-version": "2020-10-01" })
+  answerHeaders: () => ({ "x-request-id": newId("req_"), "openai-version": "2020-10-01" }),
+  batches: Batches.control
 }

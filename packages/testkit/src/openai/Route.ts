@@ -7,6 +7,7 @@ import type { Exchange } from "./Http.ts"
 /** The names by which faults and journal entries refer to routes. */
 export type RouteName =
   | "files.create"
+  | "files.upload"
   | "files.list"
   | "files.retrieve"
   | "files.content"
@@ -28,6 +29,10 @@ export type RouteName =
   | "batches.list"
   | "batches.retrieve"
   | "batches.cancel"
+  | "batches.delete"
+  | "batches.results"
+  | "generate"
+  | "generate.stream"
   | "fine_tuning.create"
   | "fine_tuning.list"
   | "fine_tuning.retrieve"
@@ -46,8 +51,11 @@ export type Operation = () => Answer
 
 export interface Route {
   readonly name: RouteName
-  readonly method: "GET" | "POST" | "DELETE"
-  /** For example `/v1/files/:id`; a segment that starts with a colon is a parameter. */
+  readonly method: "GET" | "POST" | "PUT" | "DELETE"
+  /**
+   * For example `/v1/files/:id`; a segment that starts with a colon is a parameter. `:id:cancel` is a parameter before
+   * `:cancel`.
+   */
   readonly path: string
   /**
    * Reads the whole request and journals what it holds, however wrong it is, and judges nothing: a fault may answer in
@@ -84,9 +92,11 @@ const matchPath = (pattern: string, pathname: string): Record<string, string> | 
       if (segment !== value) return undefined
       continue
     }
-    if (value === "") return undefined
+    const [name = "", action] = segment.slice(1).split(":")
+    const suffix = action === undefined ? "" : `:${action}`
+    if (!value.endsWith(suffix) || value.length === suffix.length) return undefined
     try {
-      params[segment.slice(1)] = decodeURIComponent(value)
+      params[name] = decodeURIComponent(value.slice(0, value.length - suffix.length))
     } catch {
       // A malformed escape names nothing.
       return undefined

@@ -64,7 +64,7 @@ const handle = async (settings: Settings, request: IncomingMessage, response: Se
   const url = URL.parse(request.url ?? "/", "http://127.0.0.1") ?? new URL("http://127.0.0.1")
   const method = request.method ?? "GET"
   const { dialect } = settings
-  const account = Accounts.find(settings.accounts, dialect.keyOf(request.headers))
+  const account = dialect.accountOf({ headers: request.headers, url }, settings.accounts)
   const matched = match(dialect.routes, method, url.pathname)
   const route = matched._tag === "Found" ? matched.route : undefined
   const plan = account === undefined || route === undefined ? noFault : settings.faults.take(account.name, route.name)
@@ -102,7 +102,7 @@ const handle = async (settings: Settings, request: IncomingMessage, response: Se
 }
 
 /** Stands in where no account is known; no route ever sees it. */
-const nobody = Accounts.make({ key: "", name: "" }, { now: () => 0, stream: undefined })
+const nobody = Accounts.make({ key: "", name: "" }, { now: () => 0, stream: undefined, newFileId: () => "" })
 
 const answer = async (exchange: Exchange, matched: Match, dialect: Dialect): Promise<Answer> => {
   const { account, connection, plan, request } = exchange
