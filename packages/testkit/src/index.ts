@@ -1,3 +1,4 @@
 /** Emulated providers. The conformance suites are modules of their own, because they need vitest. */
 export * as AnthropicEmulator from "./AnthropicEmulator.ts"
+export * as GeminiEmulator from "./GeminiEmulator.ts"
 export * as OpenAIEmulator from "./OpenAIEmulator.ts"

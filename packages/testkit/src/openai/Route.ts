@@ -57,6 +57,8 @@ export interface Route {
    * `:cancel`.
    */
   readonly path: string
+  /** Tells it from another route of the same path. */
+  readonly when?: ((query: URLSearchParams) => boolean) | undefined
   /**
    * Reads the whole request and journals what it holds, however wrong it is, and judges nothing: a fault may answer in
    * the operation's place, and then the journal still tells what had arrived.
@@ -70,11 +72,11 @@ export type Match =
   | { readonly _tag: "Unknown" }
 
 /** Finds the route of a request. */
-export const match = (routes: ReadonlyArray<Route>, method: string, pathname: string): Match => {
+export const match = (routes: ReadonlyArray<Route>, method: string, { pathname, searchParams }: URL): Match => {
   let pathKnown = false
   for (const route of routes) {
     const params = matchPath(route.path, pathname)
-    if (params === undefined) continue
+    if (params === undefined || route.when?.(searchParams) === false) continue
     if (route.method === method) return { _tag: "Found", route, params }
     pathKnown = true
   }

@@ -65,7 +65,7 @@ const handle = async (settings: Settings, request: IncomingMessage, response: Se
   const method = request.method ?? "GET"
   const { dialect } = settings
   const account = dialect.accountOf({ headers: request.headers, url }, settings.accounts)
-  const matched = match(dialect.routes, method, url.pathname)
+  const matched = match(dialect.routes, method, url)
   const route = matched._tag === "Found" ? matched.route : undefined
   const plan = account === undefined || route === undefined ? noFault : settings.faults.take(account.name, route.name)
   const entry = newEntry(request, { at: settings.now(), account, route, fault: plan.name })
