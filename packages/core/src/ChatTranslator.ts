@@ -27,9 +27,12 @@ export interface FilePlacement {
 
 export interface TranslatedRequest {
   readonly wire: "chat" | "responses"
+  /** The client's body. */
   readonly body: JsonObject
   /** The provider's own name for the model. */
   readonly model: string
+  /** The client's name for the model, which the answer says. */
+  readonly modelName: string
   /** By the ID in the request. */
   readonly files: ReadonlyMap<string, FilePlacement>
   /** A UUID, for the ID of the answer. */
@@ -38,18 +41,21 @@ export interface TranslatedRequest {
   readonly now: number
 }
 
+/** All promises are rejected with `InvalidRequest` for what the provider has no words for. */
 export interface ChatTranslator {
   /**
-   * OpenAI's answer, whole or as events, made of the provider's. Rejects with `Untranslatable`, or with whatever `send`
-   * rejects with.
+   * OpenAI's answer, whole or as events, made of the provider's. A stream that begins with an error has the status and
+   * the body of a refused call. Rejects with whatever `send` rejects with, and with another error where the provider's
+   * answer is none. To cancel the answer cancels the provider's.
    */
   readonly run: (
     request: TranslatedRequest,
-    send: (call: ProviderCall) => Promise<TransportResponse>,
-    signal: AbortSignal
+    send: (call: ProviderCall) => Promise<TransportResponse>
   ) => Promise<TransportResponse>
   /** For batches: the provider's request of one call. */
   readonly encode: (request: TranslatedRequest) => Promise<{ readonly path: string; readonly body: JsonObject }>
   /** For batches: OpenAI's answer to one call, of the provider's. */
   readonly decode: (request: TranslatedRequest, answer: JsonObject) => Promise<JsonObject>
+  /** Fields of a request that mean nothing to the provider's models and are left out. */
+  readonly ignored: (request: Pick<TranslatedRequest, "wire" | "body">) => ReadonlyArray<string>
 }

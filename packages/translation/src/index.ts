@@ -1,1 +1,1 @@
-/** OpenAI's chat completions and responses on providers that speak otherwise. */
+export * as Translator from "./Translator.ts"

@@ -1,0 +1,209 @@
+/** Calls in OpenAI's wire on models that speak another one: the two ends of a call around an AI SDK language model. */
+import type { LanguageModelV4, LanguageModelV4StreamPart, SharedV4ProviderOptions } from "@ai-sdk/provider"
+import type { ChatTranslator, TranslatedRequest } from "@omnifile/core/ChatTranslator"
+import type { TransportResponse } from "@omnifile/core/HttpTransport"
+import { parseObject } from "@omnifile/core/Json"
+import type { ModelRequest } from "./CallSettings.ts"
+import * as ChatAnswer from "./ChatAnswer.ts"
+import * as ChatPrompt from "./ChatPrompt.ts"
+import { unsupported } from "./Fields.ts"
+import * as FileParts from "./FileParts.ts"
+import * as ProviderFetch from "./ProviderFetch.ts"
+import * as ResponseAnswer from "./ResponseAnswer.ts"
+import * as ResponsePrompt from "./ResponsePrompt.ts"
+
+/** A model of a provider whose requests go through `fetch`. `origin` and `key` are to be given to it. */
+export type Model = (
+  name: string,
+  settings: { readonly origin: string; readonly key: string; readonly fetch: typeof fetch }
+) => LanguageModelV4
+
+export interface Options {
+  /** The provider's models. They are loaded with the first call, since they are large. */
+  readonly load: () => Promise<Model>
+  /** The name by which the models look for what is theirs in a reference to a file. */
+  readonly reference: string
+  /** Whether the provider fetches images and documents from addresses in a request. */
+  readonly fetches: boolean
+  /** What tells the models to call only one tool at a time. */
+  readonly serial?: SharedV4ProviderOptions | undefined
+}
+
+const wires = {
+  chat: { parse: ChatPrompt.parse, ignored: ChatPrompt.ignored, whole: ChatAnswer.whole, Events: ChatAnswer.Chunks },
+  responses: {
+    parse: ResponsePrompt.parse,
+    ignored: ResponsePrompt.ignored,
+    whole: ResponseAnswer.whole,
+    Events: ResponseAnswer.ResponseEvents
+  }
+} as const
+
+const decoder = new TextDecoder()
+const encoder = new TextEncoder()
+
+interface EventWriter {
+  readonly write: (part: LanguageModelV4StreamPart) => string
+}
+
+const nameOf = (cause: unknown): unknown => (cause instanceof Error ? cause.name : undefined)
+
+/** What a model's code throws, in the client's terms where it is about the request. */
+const inClientTerms = (cause: unknown): unknown => {
+  if (!(cause instanceof Error)) return cause
+  switch (cause.name) {
+    case "AI_UnsupportedFunctionalityError":
+    case "AI_InvalidPromptError":
+    case "AI_InvalidArgumentError":
+      return unsupported(`This model cannot do what is asked for: ${cause.message}`, "messages")
+    default:
+      return cause
+  }
+}
+
+const numberAt = (value: object, name: string): number | undefined => {
+  const found: unknown = Reflect.get(value, name)
+  return typeof found === "number" ? found : undefined
+}
+
+/** A failure inside of a successful answer as the answer that it would have been, had it come at once. */
+const failure = (cause: unknown): TransportResponse => {
+  const status = typeof cause === "object" && cause !== null ? numberAt(cause, "statusCode") : undefined
+  const message = cause instanceof Error ? cause.message : "The answer ended with an error."
+  // An error that names no status of its own is the provider's.
+  return ProviderFetch.jsonResponse(status !== undefined && status >= 400 ? status : 502, {
+    type: "error",
+    error: { type: "api_error", code: status ?? 502, status: "UNKNOWN", message }
+  })
+}
+
+/** Whether the part says something that a client would see. */
+const isContent = ({ type }: LanguageModelV4StreamPart): boolean =>
+  type !== "stream-start" && type !== "response-metadata" && type !== "raw" && type !== "ping"
+
+/** The part that ended a stream before its end. */
+const brokenOff = (part: LanguageModelV4StreamPart): Error | undefined => {
+  if (part.type === "error") return new Error("The answer ended with an error.", { cause: part.error })
+  return part.type === "finish" &&
+    (part.finishReason.unified === "interrupted" || part.finishReason.unified === "error")
+    ? new Error("The answer broke off.")
+    : undefined
+}
+
+async function* eventsOf(
+  first: LanguageModelV4StreamPart,
+  reader: ReadableStreamDefaultReader<LanguageModelV4StreamPart>,
+  writer: EventWriter
+): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    let part = first
+    for (;;) {
+      const broken = brokenOff(part)
+      if (broken !== undefined) throw broken
+      const text = writer.write(part)
+      if (text !== "") yield encoder.encode(text)
+      const next = await reader.read()
+      if (next.done) return
+      part = next.value
+    }
+  } finally {
+    // What is left, if somebody stopped early.
+    void reader.cancel().catch(() => {})
+  }
+}
+
+/** A translator to the provider's models. */
+export const make = (options: Options): ChatTranslator => {
+  let loading: Promise<Model> | undefined
+  const load = (): Promise<Model> => {
+    loading ??= options.load().catch((cause: unknown) => {
+      loading = undefined
+      throw cause
+    })
+    return loading
+  }
+
+  const modelOf = async (name: string, fetch: typeof globalThis.fetch) =>
+    (await load())(name, { origin: ProviderFetch.origin, key: ProviderFetch.key, fetch })
+
+  const parse = ({ body, files, wire }: TranslatedRequest): ModelRequest["options"] => {
+    const request = wires[wire].parse(body, {
+      file: (id, param) => FileParts.ofFile(files, options.reference, id, param),
+      fetches: options.fetches
+    })
+    return request.serial && options.serial !== undefined
+      ? { ...request.options, providerOptions: options.serial }
+      : request.options
+  }
+
+  const stream = async (request: TranslatedRequest, model: LanguageModelV4, cancel: () => void) => {
+    const reader = (await model.doStream(parse(request))).stream.getReader()
+    const giveUp = (): void => {
+      cancel()
+      void reader.cancel().catch(() => {})
+    }
+    try {
+      // Until something is there to show, another deployment can still answer.
+      for (;;) {
+        const { done, value: part } = await reader.read()
+        if (done) throw new Error("The answer broke off before it began.")
+        if (part.type === "error") {
+          giveUp()
+          return failure(part.error)
+        }
+        if (isContent(part)) {
+          const broken = brokenOff(part)
+          if (broken !== undefined) throw broken
+          return {
+            status: 200,
+            headers: { "content-type": "text/event-stream; charset=utf-8" },
+            complete: null,
+            body: eventsOf(part, reader, new wires[request.wire].Events(request)),
+            cancel: giveUp
+          }
+        }
+      }
+    } catch (cause) {
+      giveUp()
+      throw cause
+    }
+  }
+
+  return {
+    ignored: ({ body, wire }) => wires[wire].ignored(body),
+    run: async (request, send) => {
+      let cancel = (): void => {}
+      const fetch = ProviderFetch.sending(request.wire, async (call) => {
+        const response = await send(call)
+        cancel = response.cancel
+        return response
+      })
+      try {
+        const model = await modelOf(request.model, fetch)
+        if (request.body["stream"] === true) return await stream(request, model, () => cancel())
+        const result = await model.doGenerate(parse(request))
+        return ProviderFetch.jsonResponse(200, wires[request.wire].whole(request, result))
+      } catch (cause) {
+        if (nameOf(cause) === "AI_APICallError" && numberAt(cause as Error, "statusCode") !== 200) return failure(cause)
+        throw inClientTerms(cause)
+      }
+    },
+    encode: async (request) => {
+      const model = await modelOf(request.model, ProviderFetch.capturing)
+      try {
+        await model.doGenerate(parse(request))
+      } catch (cause) {
+        if (!(cause instanceof ProviderFetch.Captured)) throw inClientTerms(cause)
+        const { body, path } = cause.call
+        const parsed = body instanceof Uint8Array ? parseObject(decoder.decode(body)) : undefined
+        if (parsed === undefined) throw new TypeError("The request is no JSON object.", { cause })
+        return { path, body: parsed }
+      }
+      throw new TypeError("The model answered without a request.")
+    },
+    decode: async (request, answer) => {
+      const model = await modelOf(request.model, ProviderFetch.answering(JSON.stringify(answer)))
+      return wires[request.wire].whole(request, await model.doGenerate(parse(request)))
+    }
+  }
+}
