@@ -26,13 +26,16 @@ import {
   createFineTuningJob,
   type FileInfo,
   type FileQuery,
+  type FineTuningCalls,
   held,
   infoOf,
   inMemory,
+  type JobCalls,
+  type JobPage,
   nameOf,
   type NewBatch,
   type NewFile,
-  type NewFineTuningJob,
+  type ObjectPage,
   type PageQuery,
   responseOf
 } from "./FacadeValues.ts"
@@ -48,21 +51,6 @@ import * as WrappedOperation from "./WrappedOperation.ts"
 
 export type * from "./FacadeValues.ts"
 export type { OperationName } from "./WrappedOperation.ts"
-
-/** A page of jobs, newest first. */
-export interface JobPage {
-  readonly jobs: ReadonlyArray<JsonObject>
-  readonly hasMore: boolean
-}
-
-/** Jobs of one kind, in OpenAI's own terms, under unified IDs. */
-export interface JobCalls<in New> {
-  readonly create: (job: New, caller?: Caller) => Promise<JsonObject>
-  /** As the provider says that it is now. */
-  readonly retrieve: (id: string, caller?: Caller) => Promise<JsonObject>
-  readonly cancel: (id: string, caller?: Caller) => Promise<JsonObject>
-  readonly list: (query?: PageQuery, caller?: Caller) => Promise<JobPage>
-}
 
 /** Whatever is called without saying who calls may do everything. */
 export interface Facade {
@@ -106,7 +94,7 @@ export interface Facade {
     readonly create: (body: Body, caller?: Caller) => Promise<Response>
   }
   readonly batches: JobCalls<NewBatch>
-  readonly fineTuning: JobCalls<NewFineTuningJob>
+  readonly fineTuning: FineTuningCalls
   /** What becomes of files and jobs, from now on and until the end. */
   readonly events: () => AsyncIterable<Event>
   /** Ends what runs, and frees everything. */
@@ -157,6 +145,8 @@ type JobOperation =
   | FineTuningOperation.CreateFineTuningJob
   | FineTuningOperation.RetrieveFineTuningJob
   | FineTuningOperation.CancelFineTuningJob
+  | FineTuningOperation.PauseFineTuningJob
+  | FineTuningOperation.ResumeFineTuningJob
 
 type Services = Events | Intake | Pipeline
 
@@ -232,6 +222,17 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
     return { jobs: objects, hasMore }
   }
 
+  const partsOf = async (
+    _tag: "ListFineTuningEvents" | "ListFineTuningCheckpoints",
+    id: string,
+    { after, limit = 20 }: PageQuery = {},
+    caller: Caller | undefined
+  ): Promise<ObjectPage> => {
+    const query = new URLSearchParams({ limit: String(limit), ...(after === undefined ? {} : { after }) }).toString()
+    const { hasMore, objects } = await runPromise(Effect.scoped(run({ _tag, id, query }, principalOf(caller))))
+    return { objects, hasMore }
+  }
+
   const stream = async function* (id: string, caller?: Caller): AsyncGenerator<Uint8Array, void, void> {
     const { end, value } = await openContent(id, caller)
     yield* held(value, end)
@@ -293,6 +294,10 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
       create: (job, caller) => object(createFineTuningJob(job), caller),
       retrieve: (id, caller) => object({ _tag: "RetrieveFineTuningJob", id }, caller),
       cancel: (id, caller) => object({ _tag: "CancelFineTuningJob", id }, caller),
+      pause: (id, caller) => object({ _tag: "PauseFineTuningJob", id }, caller),
+      resume: (id, caller) => object({ _tag: "ResumeFineTuningJob", id }, caller),
+      events: (id, query, caller) => partsOf("ListFineTuningEvents", id, query, caller),
+      checkpoints: (id, query, caller) => partsOf("ListFineTuningCheckpoints", id, query, caller),
       list: (query, caller) => jobs({ _tag: "ListFineTuningJobs", metadata: null, ...pageOf(query) }, caller)
     },
     events,

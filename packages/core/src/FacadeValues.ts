@@ -7,6 +7,7 @@ import type { CreateFineTuningJob, DataField } from "./FineTuningOperation.ts"
 import type { TransportResponse } from "./HttpTransport.ts"
 import type { JsonObject } from "./Json.ts"
 import type { InputPurpose, ManagedFile, Purpose, ReplicaState } from "./ManagedFile.ts"
+import type { Caller } from "./Principal.ts"
 
 /** A file to upload. */
 export interface NewFile {
@@ -83,6 +84,36 @@ export interface NewFineTuningJob {
   /** Other fields of OpenAI's request, such as `method`, `seed` and `metadata`. */
   readonly options?: JsonObject | undefined
   readonly idempotencyKey?: string | undefined
+}
+
+/** A page of jobs, newest first. */
+export interface JobPage {
+  readonly jobs: ReadonlyArray<JsonObject>
+  readonly hasMore: boolean
+}
+
+/** A page of what belongs to a job. */
+export interface ObjectPage {
+  readonly objects: ReadonlyArray<JsonObject>
+  readonly hasMore: boolean
+}
+
+/** Jobs of one kind, in OpenAI's own terms, under unified IDs. */
+export interface JobCalls<in New> {
+  readonly create: (job: New, caller?: Caller) => Promise<JsonObject>
+  /** As the provider says that it is now. */
+  readonly retrieve: (id: string, caller?: Caller) => Promise<JsonObject>
+  readonly cancel: (id: string, caller?: Caller) => Promise<JsonObject>
+  readonly list: (query?: PageQuery, caller?: Caller) => Promise<JobPage>
+}
+
+export interface FineTuningCalls extends JobCalls<NewFineTuningJob> {
+  readonly pause: (id: string, caller?: Caller) => Promise<JsonObject>
+  readonly resume: (id: string, caller?: Caller) => Promise<JsonObject>
+  /** The provider's own list, whose cursors are the provider's own too. */
+  readonly events: (id: string, query?: PageQuery, caller?: Caller) => Promise<ObjectPage>
+  /** As `events`. */
+  readonly checkpoints: (id: string, query?: PageQuery, caller?: Caller) => Promise<ObjectPage>
 }
 
 const encoder = new TextEncoder()

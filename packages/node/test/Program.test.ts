@@ -205,6 +205,17 @@ describe("a program without a server", () => {
     assert.strictEqual((await omnifile.fineTuning.retrieve(id, alice))["id"], id)
     assert.strictEqual(tagOf(await failure(omnifile.fineTuning.retrieve(id, bob))), "NotFound")
     assert.strictEqual(tagOf(await failure(omnifile.fineTuning.create(job, bob))), "NotFound")
+    const { objects } = await omnifile.fineTuning.events(id, { limit: 1 }, alice)
+    assert.deepStrictEqual(
+      objects.map(({ object }) => object),
+      ["fine_tuning.job.event"]
+    )
+    assert.deepStrictEqual((await omnifile.fineTuning.checkpoints(id, {}, alice)).objects, [])
+    assert.strictEqual(tagOf(await failure(omnifile.fineTuning.events(id, {}, bob))), "NotFound")
+    emulator.advanceFineTuning("alpha")
+    emulator.advanceFineTuning("alpha")
+    assert.strictEqual((await omnifile.fineTuning.pause(id, alice))["status"], "paused")
+    assert.notStrictEqual((await omnifile.fineTuning.resume(id, alice))["status"], "paused")
     assert.strictEqual((await omnifile.fineTuning.cancel(id, alice))["status"], "cancelled")
     assert.deepStrictEqual(
       (await omnifile.fineTuning.list({}, alice)).jobs.map((each) => each["id"]),
