@@ -20,7 +20,7 @@ import * as JobCreation from "./JobCreation.ts"
 import type { JsonObject } from "./Json.ts"
 import { Limits } from "./Limits.ts"
 import * as LitellmId from "./LitellmId.ts"
-import { type ManagedFile, update } from "./ManagedFile.ts"
+import { jobLead, type ManagedFile, update } from "./ManagedFile.ts"
 import { OutputFiles } from "./OutputFiles.ts"
 import type { Principal } from "./Principal.ts"
 import { Registry } from "./Registry.ts"
@@ -155,7 +155,7 @@ export const make = Effect.gen(function* () {
       const copies = yield* Effect.forEach(
         named,
         Effect.fnUntraced(function* (read) {
-          const { remoteId } = yield* replication.ensure(yield* newest(read.file), account)
+          const { remoteId } = yield* replication.ensure(yield* newest(read.file), account, undefined, jobLead)
           return { read, remoteId: remoteId ?? "" }
         }),
         { concurrency }
@@ -163,7 +163,7 @@ export const make = Effect.gen(function* () {
       const files = new Map(copies.map(({ read, remoteId }) => [read.id, remoteId]))
       const rewriting = { model, files, allowProviderIds: settings.allowProviderIds }
       const source = BatchVariant.source(file, summary, rewriting, sha256, blobs.open(file.key))
-      const input = yield* replication.ensure(yield* newest(file), account, source)
+      const input = yield* replication.ensure(yield* newest(file), account, source, jobLead)
       const reads = [
         new JobInput({ file: file.key, id: operation.inputFile.id, role: "input", remoteId: input.remoteId }),
         ...copies.map(

@@ -176,7 +176,7 @@ const make = Effect.gen(function* () {
         if (Result.isSuccess(outcome)) return outcome.success
         const error = outcome.failure
         if (error instanceof ProviderError) {
-          if (!error.retryable || (options.once === true && error.maybeAccepted)) return yield* refusal(error)
+          if (!error.elsewhere || (options.once === true && error.maybeAccepted)) return yield* refusal(error)
         } else if (!(error instanceof AccountFailure)) {
           return yield* Effect.fail(error)
         }
@@ -222,10 +222,16 @@ export const refusal = (error: ProviderError): ProviderRefused | ProvidersFailed
   }
 }
 
+const isRejection = (failure: AccountFailure | ProviderError): boolean =>
+  failure instanceof ProviderError && failure.reason._tag === "Rejected"
+
 const exhausted = (
   model: string,
   failures: ReadonlyArray<AccountFailure | ProviderError>
-): RateLimited | ProvidersFailed => {
+): RateLimited | ProvidersFailed | ProviderRefused => {
+  const [first] = failures
+  // The request is to blame, as they all say.
+  if (first instanceof ProviderError && failures.every(isRejection)) return refusal(first)
   const waits = failures.flatMap((failure) =>
     failure instanceof ProviderError && failure.reason._tag === "Throttled" ? [failure.reason.retryAfter] : []
   )

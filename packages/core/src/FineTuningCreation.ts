@@ -10,6 +10,7 @@ import type { CreateFineTuningJob, DataField } from "./FineTuningOperation.ts"
 import type { Call } from "./Hooks.ts"
 import { type Job, JobInput } from "./Job.ts"
 import * as JobCreation from "./JobCreation.ts"
+import { jobLead } from "./ManagedFile.ts"
 import { Registry } from "./Registry.ts"
 import { Replication } from "./Replication.ts"
 
@@ -42,7 +43,7 @@ export const make = Effect.gen(function* () {
         Effect.fnUntraced(function* (read) {
           // A copy that was lost at the provider may have been struck off since the call began.
           const file = (yield* registry.file(read.file.key)) ?? read.file
-          const { remoteId } = yield* replication.ensure(file, account)
+          const { remoteId } = yield* replication.ensure(file, account, undefined, jobLead)
           return { read, remoteId: remoteId ?? "" }
         }),
         { concurrency: "unbounded" }

@@ -157,6 +157,8 @@ const make = Effect.gen(function* () {
       if (target === undefined) {
         return remoteId === null ? "Settled" : yield* failed(account, "the account is not configured any more")
       }
+      // A copy that was outlived is good for calls that have begun.
+      if (remoteId !== null && file.state === "ready" && now < lost.endedAt) return "Waiting"
       if (remoteId === null && now < lost.endedAt + listingDelay) return "Waiting"
       const dealWith = remoteId === null ? settleUnknown(target, file, lost) : remove(target, remoteId)
       return yield* inTime(

@@ -135,9 +135,10 @@ const make = Effect.gen(function* () {
       // Without a copy to make, the count stays: what was given up is not begun again.
       const attempts = missing ? current.attempts + 1 : owed(file).length > 0 ? 0 : current.attempts
       const next = update(current, { replicas, lostUploads: [...openUploads(current, over), ...lost], attempts })
+      const again = ended + (settled.includes("Failed") ? failedSettlement : 1_000)
       const due = earliest(
         next.expiresAt,
-        next.lostUploads.length === 0 ? null : ended + (settled.includes("Failed") ? failedSettlement : 1_000),
+        earliest(...next.lostUploads.map(({ endedAt }) => Math.max(endedAt, again))),
         next.replicas.some(({ state }) => state === "pending") ? ended + instanceTtl : null,
         owed(next).length === 0 ? null : ended + backoff(next.attempts)
       )

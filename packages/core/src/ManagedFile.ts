@@ -190,7 +190,27 @@ export const openUploads = (file: ManagedFile, settled: ReadonlyArray<LostUpload
 export const abandonedUpload = ({ account, bytes, createdAt, variant }: Replica, now: number): LostUpload =>
   new LostUpload({ account, variant, bytes, remoteId: null, startedAt: createdAt, endedAt: now })
 
-/** Whether a call may use the copy now. */
+/** How long before its end a copy is not begun to be used any more: so many milliseconds, or this share of its life. */
+export interface Lead {
+  readonly longest: number
+  readonly share: number
+}
+
+/** What needs its files for longer than a call: the work of a batch begins within a day. */
+export const jobLead: Lead = { longest: 25 * 60 * 60 * 1000, share: 0.5 }
+
+const leadOf = ({ createdAt, expiresAt }: Replica, { longest, share }: Lead): number =>
+  expiresAt === null ? 0 : Math.max(0, Math.min(longest, (expiresAt - createdAt) * share))
+
+/** Whether the provider has the copy now, and will have it for long enough. */
+export const isUsable = (replica: Replica, now: number, lead: Lead): boolean =>
+  isLive(replica, now + leadOf(replica, lead))
+
+/** A copy that another takes the place of before its end: it is left to calls that have begun, and gone by then. */
+export const outlived = ({ account, bytes, createdAt, expiresAt, remoteId, variant }: Replica): LostUpload =>
+  new LostUpload({ account, variant, bytes, remoteId, startedAt: createdAt, endedAt: expiresAt ?? createdAt })
+
+/** Whether the provider has the copy now. */
 export const isLive = (replica: Replica, now: number): boolean =>
   replica.state === "ready" && replica.remoteId !== null && (replica.expiresAt === null || replica.expiresAt > now)
 

@@ -5,7 +5,6 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
 import type { Deployment } from "./Account.ts"
 import * as BatchVariant from "./BatchVariant.ts"
 import { type AccountFailure, type CallError, invalid } from "./CallError.ts"
@@ -15,15 +14,15 @@ import type { Call, Candidate, Hook, ModelCall, RoutedCall } from "./Hooks.ts"
 import { isModelCall, isRoutedCall } from "./Hooks.ts"
 import type { Edit } from "./JsonEdit.ts"
 import * as LitellmId from "./LitellmId.ts"
-import { findReplica, isLive, type ManagedFile, Replica, withReplica } from "./ManagedFile.ts"
+import * as LostCopies from "./LostCopies.ts"
+import { isLive, type ManagedFile, type Replica } from "./ManagedFile.ts"
 import type { FileReference } from "./ModelRequest.ts"
 import type { RoutedOperation } from "./Operation.ts"
 import { ProviderError, Rejected } from "./ProviderError.ts"
-import { Registry } from "./Registry.ts"
 import { Replication } from "./Replication.ts"
 import { Settings } from "./Settings.ts"
+import * as Span from "./Span.ts"
 import { UnifiedIds } from "./UnifiedId.ts"
-import { type ProviderAccount, Upstream } from "./Upstream.ts"
 
 /** What a call's last try was made with, by unified ID. */
 interface Attempt {
@@ -57,9 +56,8 @@ export const make = Effect.gen(function* () {
   const catalog = yield* Catalog
   const ids = yield* UnifiedIds
   const lookup = yield* FileLookup
-  const registry = yield* Registry
+  const lostCopies = yield* LostCopies.make
   const replication = yield* Replication
-  const upstream = yield* Upstream
   const { allowProviderIds } = yield* Settings
   const attempts = new WeakMap<ModelCall, Attempt>()
 
@@ -97,8 +95,7 @@ export const make = Effect.gen(function* () {
       const isThere = (replica: Replica) => replica.account === account && isLive(replica, now)
       return file.replicas.some((replica) => isThere(replica) && BatchVariant.isFor(replica.variant, model))
     }
-    const replica = findReplica(file, account)
-    return replica !== undefined && isLive(replica, now)
+    return replication.usable(file, account, now) !== undefined
   }
 
   const filter = Effect.fnUntraced(function* (call: RoutedCall, candidates: ReadonlyArray<Candidate>) {
@@ -149,8 +146,8 @@ export const make = Effect.gen(function* () {
     const { rows } = attempts.get(call) ?? firstAttempt
     for (const [id, atStart] of call.files) {
       const file = rows.get(id) ?? atStart
-      const replica = findReplica(file, account)
-      if (replica !== undefined && isLive(replica, now)) copies.set(id, replica)
+      const replica = replication.usable(file, account, now)
+      if (replica !== undefined) copies.set(id, replica)
       else if (isNeeded(call.operation, id)) missing.push([id, file])
     }
     if (missing.length > 0) {
@@ -161,45 +158,12 @@ export const make = Effect.gen(function* () {
       )
       for (const [id, replica] of made) copies.set(id, replica)
     }
+    yield* Span.annotate("omnifile.file.use", missing.length > 0 ? "renewed" : "reference")
     attempts.set(call, { copies, rows })
     return call.operation.files.flatMap((reference) => {
       const replica = copies.get(reference.id)
       return replica === undefined ? [] : [editFor(reference, replica)]
     })
-  })
-
-  /** The row without a copy that its provider says it does not have. */
-  const forgetCopy = Effect.fnUntraced(function* (file: ManagedFile, lost: Replica) {
-    const now = yield* Clock.currentTimeMillis
-    return yield* registry.modifyFile(file.key, (current) => {
-      const replica = findReplica(current, lost.account)
-      return replica?.remoteId === lost.remoteId && replica.state === "ready"
-        ? withReplica(
-            current,
-            new Replica({ ...replica, state: "expired", updatedAt: now, error: "lost at the provider" })
-          )
-        : undefined
-    })
-  })
-
-  /**
-   * The file's row if the copy that a refused request named is none any more: replaced since by another call, or
-   * lost at the provider, as it says now.
-   */
-  const rowWithout = Effect.fnUntraced(function* (target: ProviderAccount, file: ManagedFile, copy: Replica) {
-    const row = (yield* registry.file(file.key)) ?? file
-    if (findReplica(row, copy.account)?.remoteId !== copy.remoteId) return row
-    if (copy.remoteId === null || !replication.canCopy(row, copy.account)) return undefined
-    const { files } = target.provider
-    if (files === null) return undefined
-    const { decodeFile, retrieve } = files
-    const known = yield* Effect.result(upstream.request(target, Effect.succeed(retrieve(copy.remoteId)), decodeFile))
-    const gone = Result.isSuccess(known) ? known.success.state === "failed" : known.failure.absent
-    if (!gone) return undefined
-    yield* Effect.logInfo("A copy was lost at its provider and is made again").pipe(
-      Effect.annotateLogs({ account: copy.account, file: row.key })
-    )
-    return yield* forgetCopy(row, copy)
   })
 
   /** The provider's words with our IDs in the place of its own. */
@@ -222,7 +186,12 @@ export const make = Effect.gen(function* () {
         })
   }
 
-  const renewedRows = Effect.fnUntraced(function* (call: ModelCall, account: string, { copies }: Attempt) {
+  const renewedRows = Effect.fnUntraced(function* (
+    call: ModelCall,
+    account: string,
+    { copies }: Attempt,
+    refused: ProviderError
+  ) {
     const target = catalog.accounts.get(account)
     const rows = new Map<string, ManagedFile>()
     if (target === undefined) return rows
@@ -230,7 +199,8 @@ export const make = Effect.gen(function* () {
       call.files,
       Effect.fnUntraced(function* ([id, file]) {
         const copy = copies.get(id)
-        const row = copy === undefined ? undefined : yield* rowWithout(target, file, copy)
+        const row =
+          copy === undefined ? undefined : yield* lostCopies.rowWithout(target, file, copy, refused, copies.size === 1)
         if (row !== undefined) rows.set(id, row)
       }),
       { concurrency: "unbounded", discard: true }
@@ -246,7 +216,7 @@ export const make = Effect.gen(function* () {
   ) {
     const attempt = attempts.get(call) ?? firstAttempt
     const error = translate(attempt.copies, refused)
-    const renewed = yield* renewedRows(call, account, attempt).pipe(
+    const renewed = yield* renewedRows(call, account, attempt, refused).pipe(
       Effect.catch((failure) =>
         Effect.as(Effect.logWarning("Copies could not be checked", failure), new Map<string, ManagedFile>())
       )

@@ -57,6 +57,12 @@ export class ProviderError extends Schema.TaggedError<ProviderError>()("Provider
     return tag === "Throttled" || tag === "Faulty" || tag === "Unreachable"
   }
 
+  /** Another deployment may do what this one would not, however often it is tried. */
+  get elsewhere(): boolean {
+    const { reason } = this
+    return this.retryable || (reason._tag === "Rejected" && reason.meaning === "too_large")
+  }
+
   /** The provider says that what the call names is not there. */
   get absent(): boolean {
     const { reason } = this

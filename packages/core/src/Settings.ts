@@ -1,6 +1,7 @@
 /** How an installation treats files. Each setting has a default that suits a single machine. */
 import * as Context from "effect/Context"
 import type { Redacted } from "effect/Redacted"
+import type { Lead } from "./ManagedFile.ts"
 
 export interface FileSettings {
   /**
@@ -18,6 +19,16 @@ export interface FileSettings {
   readonly maxFileSize: number
   /** Of a file that comes in parts, in bytes. */
   readonly maxUploadSize: number
+  /**
+   * A copy that its provider drops within this time is made again before a call uses it; milliseconds, and at most a
+   * tenth of the copy's life.
+   */
+  readonly renewBefore: number
+  /**
+   * Copies of files that a call has named within this time are made again before they expire, without a call that waits
+   * for it; milliseconds, 0 for none.
+   */
+  readonly prefetchWindow: number
   /** How long the result of a create under an `Idempotency-Key` is kept, in milliseconds. */
   readonly idempotencyTtl: number
   /** How long a deleted file is remembered, so that a cursor that names it still works, in milliseconds. */
@@ -58,6 +69,9 @@ export interface Webhook {
   readonly events: ReadonlyArray<string>
 }
 
+/** When a copy is too near its end for a call. */
+export const callLead = ({ renewBefore }: FileSettings): Lead => ({ longest: renewBefore, share: 0.1 })
+
 const day = 24 * 60 * 60 * 1000
 
 export const defaults: FileSettings = {
@@ -67,6 +81,8 @@ export const defaults: FileSettings = {
   keepContent: true,
   maxFileSize: 512_000_000,
   maxUploadSize: 8_589_934_592,
+  renewBefore: 10 * 60 * 1000,
+  prefetchWindow: 0,
   idempotencyTtl: day,
   tombstoneTtl: day,
   instanceTtl: 6_000,

@@ -47,6 +47,13 @@ export type Fault =
   /** All is done and the answer waits for the latch. */
   | { readonly _tag: "Wait"; readonly latch: Latch.Latch }
 
+/** A refusal whose meaning the provider says in its `code`. */
+export const refusal = (status: number, code: string | null, message = `scripted ${status}`): Fault => ({
+  _tag: "Answer",
+  status,
+  body: { error: { message, type: "scripted", param: null, code } }
+})
+
 export const answer = (
   status: number,
   message = `scripted ${status}`,
@@ -228,7 +235,7 @@ interface Reply {
   readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
-const refusal = (status: number, message: string): Reply => ({
+const refused = (status: number, message: string): Reply => ({
   status,
   body: { error: { message, type: "invalid_request_error", param: null, code: null } }
 })
@@ -287,7 +294,7 @@ export const make = (...ids: ReadonlyArray<string>): FakeProvider => {
       if (file.expiresAt !== null && file.expiresAt <= now) account.files.delete(file.id)
     }
     const file = exchange.id === null ? undefined : account.files.get(exchange.id)
-    const missing = refusal(404, `No such File object: ${exchange.id}`)
+    const missing = refused(404, `No such File object: ${exchange.id}`)
     switch (exchange.call) {
       case "create": {
         const form = parseForm(exchange.request.headers["content-type"] ?? "", exchange.body)
@@ -306,7 +313,7 @@ export const make = (...ids: ReadonlyArray<string>): FakeProvider => {
       case "content":
         if (file === undefined) return missing
         return account.forbidsDownloads
-          ? refusal(400, "Not allowed to download files of this purpose.")
+          ? refused(400, "Not allowed to download files of this purpose.")
           : { status: 200, body: file.content }
       case "delete":
         account.files.delete(exchange.id ?? "")
@@ -316,7 +323,7 @@ export const make = (...ids: ReadonlyArray<string>): FakeProvider => {
           readonly input_file_id: string
           readonly metadata?: Readonly<Record<string, string>> | null
         }
-        if (!account.files.has(input_file_id)) return refusal(400, `No such File object: ${input_file_id}`)
+        if (!account.files.has(input_file_id)) return refused(400, `No such File object: ${input_file_id}`)
         const batch: StoredBatch = {
           id: `batch_${account.id}_${++made}`,
           inputFileId: input_file_id,
@@ -342,7 +349,7 @@ export const make = (...ids: ReadonlyArray<string>): FakeProvider => {
         const body = decode(exchange.body)
         const named = namedFiles(body)
         const absent = named.find((id) => !account.files.has(id))
-        if (absent !== undefined) return refusal(404, `No such File object: ${absent}`)
+        if (absent !== undefined) return refused(404, `No such File object: ${absent}`)
         const { model } = JSON.parse(body) as { readonly model: string }
         const read = named.map((id) => decode(account.files.get(id)?.content ?? new Uint8Array()))
         return {

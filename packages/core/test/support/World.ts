@@ -22,6 +22,7 @@ import * as Omnifile from "../../src/Omnifile.ts"
 import type { CreateFile, ListFiles, Operation } from "../../src/Operation.ts"
 import { Pipeline } from "../../src/Pipeline.ts"
 import type { Principal } from "../../src/Principal.ts"
+import type { Provider } from "../../src/Provider.ts"
 import { Registry } from "../../src/Registry.ts"
 import { RegistryBackend } from "../../src/RegistryBackend.ts"
 import type { FileSettings } from "../../src/Settings.ts"
@@ -50,6 +51,8 @@ export interface Options {
   }>
   readonly settings?: Partial<FileSettings>
   readonly hooks?: ReadonlyArray<Hook>
+  /** What all accounts speak; it must have the routes of the fake provider. */
+  readonly provider?: Provider
 }
 
 interface LogEntry {
@@ -126,13 +129,17 @@ const twoAccounts: Required<Pick<Options, "accounts" | "deployments">> = {
 
 export const apiKeyOf = (account: string): string => `sk-${account}-secret`
 
-const catalogOf = ({ accounts = twoAccounts.accounts, deployments = twoAccounts.deployments }: Options) => ({
-  providers: [wire],
+const catalogOf = ({
+  accounts = twoAccounts.accounts,
+  deployments = twoAccounts.deployments,
+  provider = wire
+}: Options) => ({
+  providers: [provider],
   accounts: accounts.map(
     ({ exclusive = true, id, policy = {} }) =>
       new Account({
         id,
-        provider: wire.id,
+        provider: provider.id,
         baseUrl: `https://${id}.provider.test/v1`,
         apiKey: Redacted.make(apiKeyOf(id)),
         headers: {},

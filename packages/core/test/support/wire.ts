@@ -123,8 +123,8 @@ export const wire = Provider.make({
   decodeRefusal: (body) => {
     if (!isObject(body) || !isObject(body["error"])) return null
     const { code, message, param, type } = body["error"]
-    return typeof message === "string"
-      ? { message, type: text(type), param: text(param), code: text(code), meaning: null }
-      : null
+    if (typeof message !== "string") return null
+    const meaning = Provider.refusalMeanings.find((known) => known === code) ?? null
+    return { message, type: text(type), param: text(param), code: text(code), meaning }
   }
 })
