@@ -1,1 +1,2 @@
 /** Files, chat and batches on the Gemini API. */
+export * as Gemini from "./Gemini.ts"

@@ -1,0 +1,67 @@
+/** Files of a Gemini account behind a gateway. */
+import { assert, describe, it, onTestFinished } from "@effect/vitest"
+import * as GeminiEmulator from "@omnifile/testkit/GeminiEmulator"
+import * as Vendor from "../support/vendor.ts"
+
+const start = async (apiVersion: string | null = null) => {
+  const emulator = await GeminiEmulator.start({ accounts: [Vendor.account] })
+  const vendor = await Vendor.make(emulator, { provider: "gemini", apiVersion })
+  onTestFinished(vendor.close)
+  return { emulator, ...vendor }
+}
+
+describe("a file on Gemini", () => {
+  it.each([
+    [null, "v1beta"],
+    ["v1", "v1"]
+  ])("is uploaded, kept for two days and deleted, with the version %s of the API", async (apiVersion, version) => {
+    const { client, emulator, replicas, upload } = await start(apiVersion)
+    const file = await upload("a file for Gemini")
+    assert.deepInclude(emulator.files("main")[0], { filename: "notes.txt", bytes: 17, contentType: "text/plain" })
+    const [replica] = await replicas(file.id)
+    assert.deepInclude(replica, { account: "main", state: "ready" })
+    assert.strictEqual(await (await client.files.content(file.id)).text(), "a file for Gemini")
+    await client.files.delete(file.id)
+    const removed = await emulator.waitFor(({ done, route }) => route === "files.delete" && done)
+    assert.deepStrictEqual(emulator.files("main"), [])
+    assert.match(removed.path, new RegExp(`^/${version}/files/[a-z0-9]{12}$`))
+    assert.deepStrictEqual(
+      emulator.journal.map(({ route }) => route),
+      ["files.create", "files.upload", "files.delete"]
+    )
+  })
+
+  it("waits until a file is active, and is refused if it fails", async () => {
+    const { emulator, replicas, upload } = await start()
+    emulator.setProcessing("main", { looks: 2 })
+    const file = await upload("slow")
+    assert.deepInclude((await replicas(file.id))[0], { state: "ready" })
+    assert.strictEqual(emulator.journal.filter(({ route }) => route === "files.retrieve").length, 2)
+    emulator.setProcessing("main", { looks: 1, ends: "failed" })
+    const refused = await upload("broken").then(
+      () => assert.fail("it was taken"),
+      (error: { status?: number; message: string }) => error
+    )
+    assert.strictEqual(refused.status, 502)
+    assert.match(refused.message, /main could not process the file/)
+    await emulator.waitFor(({ done, route }) => route === "files.delete" && done)
+    assert.strictEqual(emulator.files("main").length, 1)
+  })
+
+  it.each(["files.create", "files.upload"] as const)("is there once when %s fails once", async (route) => {
+    const { emulator, upload } = await start()
+    emulator.fault({ route, times: 1, kind: { status: 503 } })
+    await upload("again")
+    assert.strictEqual(emulator.files("main").length, 1)
+  })
+
+  it("is there once when the connection breaks before the last byte", async () => {
+    const { emulator, upload } = await start()
+    emulator.fault({ route: "files.upload", times: 1, kind: { cutAfterBytes: 1_000 } })
+    await upload("x".repeat(2_000_000))
+    assert.deepStrictEqual(
+      emulator.files("main").map(({ bytes }) => bytes),
+      [2_000_000]
+    )
+  })
+})
