@@ -32,5 +32,6 @@ export const original = (file: ManagedFile, openRange: NonNullable<CopySource["o
 export const describe = (file: ManagedFile): Parameters<FileProtocol["takes"]>[0] => ({
   filename: file.filename,
   contentType: file.declaredType ?? file.contentType,
+  mediaType: file.contentType,
   purpose: purposeOfCopy(file)
 })

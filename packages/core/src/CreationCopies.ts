@@ -49,8 +49,9 @@ export const make = Effect.gen(function* () {
 
   /** Whether it is any use to upload the file there: an account that takes no such files is left out. */
   const takes = (account: string, { content, declaredType, filename, purpose }: CreateFile): boolean => {
-    const contentType = ContentType.parse(declaredType) ?? ContentType.detect(declaredType, filename, content.head)
-    return catalog.accounts.get(account)?.provider.files?.takes({ filename, contentType, purpose }) === true
+    const mediaType = ContentType.detect(declaredType, filename, content.head)
+    const file = { filename, contentType: ContentType.parse(declaredType) ?? mediaType, mediaType, purpose }
+    return catalog.accounts.get(account)?.provider.files?.takes(file) === true
   }
 
   const originals = (operation: CreateFile, models: ReadonlyArray<string>): ReadonlyArray<PlannedCopy> =>

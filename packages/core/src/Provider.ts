@@ -38,7 +38,10 @@ export interface ProviderCall {
 /** Content on its way to a provider. */
 export interface FileUpload {
   readonly filename: string
+  /** As its sender declared it. */
   readonly contentType: string
+  /** What it is: as declared, or, where that says nothing, by its name or its first bytes. */
+  readonly mediaType: string
   readonly purpose: Purpose
   readonly bytes: Bytes
   readonly length: number
@@ -125,7 +128,7 @@ export interface FileProtocol {
   /** How larger files come. Without it they do not. */
   readonly parts?: PartProtocol | undefined
   /** Whether it is any use to upload such a file: some take files of one purpose, or one type, only. */
-  readonly takes: (file: Pick<FileUpload, "contentType" | "filename" | "purpose">) => boolean
+  readonly takes: (file: Pick<FileUpload, "contentType" | "filename" | "mediaType" | "purpose">) => boolean
   /** Null: copies are kept until they are deleted. */
   readonly life: CopyLife | null
   /** Between two looks at a copy that is being processed, in milliseconds: at first, and at most. */

@@ -57,6 +57,7 @@ const create = (content = "content"): ProviderCall => {
   const step = wire.files.create({
     filename: "a.txt",
     contentType: "text/plain",
+    mediaType: "text/plain",
     purpose: "user_data",
     bytes: Bytes.fromArray(encode(content)),
     length: content.length,

@@ -80,7 +80,8 @@ export const files: FileProtocol = {
     if (upload.expiresAfter !== null) {
       fields.push(["expires_in_seconds", String(upload.expiresAfter)])
     }
-    const form = MultipartBody.encode(fields, { name: "file", ...upload }, upload.nonce)
+    // By its type the API decides what the file is good for, so it has to be told what the file really is.
+    const form = MultipartBody.encode(fields, { name: "file", ...upload, contentType: upload.mediaType }, upload.nonce)
     const call = { name: "files.create", method: "POST", path: "/v1/files", body: form.body } as const
     return oneCall(
       { ...call, headers: { ...headers, "content-type": form.contentType }, idempotent: false },

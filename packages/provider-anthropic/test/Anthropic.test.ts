@@ -29,7 +29,8 @@ const create = (given: FileUpload): ProviderCall => {
 
 const upload: FileUpload = {
   filename: "a.pdf",
-  contentType: "application/pdf",
+  contentType: "application/octet-stream",
+  mediaType: "application/pdf",
   purpose: "user_data",
   bytes: Bytes.fromArray(new TextEncoder().encode("hello")),
   length: 5,
@@ -124,10 +125,23 @@ describe("messages", () => {
 })
 
 describe("refusals", () => {
+  it.each([
+    [404, "file_expired", "It has expired.", "gone"],
+    [404, null, "File not found: file_1", "gone"],
+    [404, null, "model: claude", null],
+    [400, "storage_quota_exceeded", "There is no room.", "quota"],
+    [400, "file_not_downloadable", "It is an upload.", null],
+    [413, null, "Request exceeds the maximum size", "too_large"]
+  ] as const)("of status %d with the code %s and the words %j mean %s", (status, error_code, message, meaning) => {
+    const error = { type: "any", message, ...(error_code === null ? {} : { details: { error_code } }) }
+    const refusal = anthropic.decodeRefusal({ type: "error", error }, { status, call: "messages" })
+    assert.deepInclude(refusal, { code: error_code, meaning })
+  })
+
   it("are read from the API's errors", () => {
-    const body = { type: "error", error: { type: "not_found_error", message: "File not found" }, request_id: "req_1" }
+    const body = { type: "error", error: { type: "not_found_error", message: "model: claude" }, request_id: "req_1" }
     assert.deepStrictEqual(anthropic.decodeRefusal(body, { status: 404, call: "files.retrieve" }), {
-      message: "File not found",
+      message: "model: claude",
       type: "not_found_error",
       param: null,
       code: null,

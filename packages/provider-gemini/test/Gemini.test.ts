@@ -23,7 +23,8 @@ const account = (apiVersion: string | null = null, baseUrl = "https://generative
 
 const upload: FileUpload = {
   filename: "a.pdf",
-  contentType: "application/pdf",
+  contentType: "application/octet-stream",
+  mediaType: "application/pdf",
   purpose: "user_data",
   bytes: Bytes.fromArray(new TextEncoder().encode("hello")),
   length: 5,

@@ -18,6 +18,7 @@ const create = (given: FileUpload, { create: begin } = files): ProviderCall => {
 const upload: FileUpload = {
   filename: 'a"b\r\nc.txt',
   contentType: "text/plain; charset=utf-8",
+  mediaType: "text/plain; charset=utf-8",
   purpose: "user_data",
   bytes: Bytes.fromArray(new TextEncoder().encode("hello")),
   length: 5,
