@@ -18,6 +18,7 @@ import type { CallAt, Provider, ProviderCall } from "./Provider.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import type { Served } from "./ServedAnswer.ts"
 import * as Span from "./Span.ts"
+import * as TranslatedCalls from "./TranslatedCalls.ts"
 import { type ProviderAccount, Upstream } from "./Upstream.ts"
 
 /** Makes one call to a provider. Succeeds with a 2xx answer whose body is still to be read. */
@@ -101,6 +102,12 @@ const make = Effect.gen(function* () {
       Effect.fnUntraced(function* (deployment: Deployment, target: ProviderAccount) {
         let request = requestOf(call, deployment)
         for (const prepare of preparations) request = yield* prepare(call, deployment, request)
+        const translator = TranslatedCalls.translatorOf(target.provider, call.operation)
+        if (translator !== null) {
+          const sendHere = (outgoing: ProviderCall) => send(target, outgoing, deployment)
+          const response = yield* TranslatedCalls.answer(translator, call, request, deployment, target, sendHere)
+          return { deployment, response, translated: true as const }
+        }
         const body = edited(call.operation.body, request.edits)
         const at = { account: target.account, model: deployment.model, headers: request.headers }
         const outgoing = providerCall(target.provider, call.operation, body, at)

@@ -41,7 +41,10 @@ export const make = Effect.gen(function* () {
 
   /** `row` is the key of the row that waits for this response, if there is one. */
   const serve = Effect.fnUntraced(function* (call: Call<CreateResponse>, send: Send | undefined, row: string | null) {
-    const { deployment, response } = yield* modelCalls.serve(call, send)
+    const answer = yield* modelCalls.serve(call, send)
+    // It is kept nowhere: there is nothing to find again.
+    if (answer.translated === true) return answer
+    const { deployment, response } = answer
     const origin = AnswerTranslation.originOf(call, deployment, { store: call.operation.store, row })
     const served: Served = { deployment, response: yield* translation.translate(response, responsePaths, origin) }
     return served

@@ -6,6 +6,8 @@ export interface Served {
   readonly deployment: Deployment
   /** The provider's answer; its body is read by who asked. */
   readonly response: TransportResponse
+  /** It was made here of what a provider said in another wire: the provider knows nothing of the IDs in it. */
+  readonly translated?: true | undefined
   /** It has been given before: nothing was used for it this time. */
   readonly replayed?: true | undefined
 }
