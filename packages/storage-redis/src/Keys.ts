@@ -9,6 +9,8 @@ export interface Keys {
   /** What the keys of a collection's records begin with. */
   readonly records: (collection: string) => string
   readonly partition: (collection: string, index: string, partition: string) => string
+  /** Where it stands that a commit was applied. */
+  readonly commit: (id: string) => string
   /** A record's entries: a sorted set, the member of it, and so on. */
   readonly entries: (collection: string, key: string, entries: ReadonlyArray<IndexEntry>) => ReadonlyArray<string>
 }
@@ -26,6 +28,7 @@ export const make = (prefix: string): Keys => {
   return {
     records: (collection) => `${prefix}record:${sized(collection)}:`,
     partition,
+    commit: (id) => `${prefix}commit:${id}`,
     entries: (collection, key, entries) =>
       entries.flatMap(({ index, partitions, sort }) =>
         [...new Set(partitions)].flatMap((name) => [partition(collection, index, name), memberOf(sort, key)])

@@ -40,6 +40,8 @@ export interface RedisClient {
     keys: ReadonlyArray<string>,
     args: ReadonlyArray<string>
   ) => Effect.Effect<unknown, unknown>
+  /** Whether the same command may succeed a moment later: the connection was lost, or the server is not ready. */
+  readonly isRetryable: (cause: unknown) => boolean
   /** Calls back with every message of a channel, from now on and after every reconnection. */
   readonly subscribe: (channel: string, onMessage: (message: string) => void) => Effect.Effect<void, unknown>
   /** Calls back when the connection is lost, and again with each failed attempt to restore it. */
@@ -49,6 +51,9 @@ export interface RedisClient {
 /** `wait`: commands wait for a lost connection to come back. `fail`: they fail at once. */
 export type WhenLost = "wait" | "fail"
 
+/** Answers of a server that starts, fails over or is busy with something that takes long. */
+const retryableReply = /^(LOADING|BUSY|MASTERDOWN|READONLY|NOREPLICAS|TRYAGAIN|CLUSTERDOWN) /
+
 const isUnknownScript = (cause: unknown): boolean => cause instanceof Error && cause.message.startsWith("NOSCRIPT")
 
 const timedOut = (what: string) => Effect.fail(new Error(`Redis did not answer ${what} in ${commandTimeout} ms`))
@@ -56,8 +61,8 @@ const timedOut = (what: string) => Effect.fail(new Error(`Redis did not answer $
 /** A client that is connecting. It goes on trying until the scope closes. */
 const create = Effect.fnUntraced(function* ({ url }: Options, whenLost: WhenLost) {
   // Loaded where it is used: a server without Redis starts without it.
-  const { createClient } = yield* Effect.tryPromise({ try: () => import("redis"), catch: (cause) => cause })
-  return yield* Effect.acquireRelease(
+  const { createClient, ErrorReply } = yield* Effect.tryPromise({ try: () => import("redis"), catch: (cause) => cause })
+  const client = yield* Effect.acquireRelease(
     Effect.try({
       try: () =>
         createClient({
@@ -78,6 +83,10 @@ const create = Effect.fnUntraced(function* ({ url }: Options, whenLost: WhenLost
         if (client.isOpen) client.destroy()
       })
   )
+  // What is no answer is the end of a connection, or of the patience with one.
+  const isRetryable = (cause: unknown): boolean =>
+    cause instanceof ErrorReply ? retryableReply.test(cause.message) : client.isOpen
+  return { client, isRetryable }
 })
 
 /**
@@ -88,7 +97,7 @@ export const open = Effect.fnUntraced(function* (
   options: Options,
   whenLost: WhenLost
 ): Effect.fn.Return<RedisClient, unknown, Scope.Scope> {
-  const client = yield* create(options, whenLost)
+  const { client, isRetryable } = yield* create(options, whenLost)
   let latest: unknown
   // Without a listener an error event would end the process; what fails for it says so itself.
   client.on("error", (cause: unknown) => (latest = cause))
@@ -106,6 +115,7 @@ export const open = Effect.fnUntraced(function* (
     )
   return {
     isReady: () => client.isReady,
+    isRetryable,
     send,
     run: ({ sha, text }, keys, args) => {
       const rest = [String(keys.length), ...keys, ...args]

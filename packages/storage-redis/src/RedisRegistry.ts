@@ -2,8 +2,8 @@
  * Records in Redis, for installations whose only store is a Redis that keeps its data. What a commit is worth after a
  * crash of the server is what its persistence is: `appendonly yes` with `appendfsync always` loses none.
  *
- * A server that is away for a moment is waited for. A commit during which the connection is lost fails with
- * `Unavailable` and may have been applied.
+ * A server that is away for a moment is waited for. A commit during which the connection is lost is tried again under
+ * its own number, which the server remembers: it is applied once.
  */
 import {
   comparePositions,
@@ -13,19 +13,31 @@ import {
   type StoredRecord
 } from "@omnifile/core/RegistryBackend"
 import * as StorageError from "@omnifile/core/StorageError"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import { randomUUID } from "node:crypto"
 import * as Invalidations from "./Invalidations.ts"
 import * as Keys from "./Keys.ts"
-import { defaultPrefix, open, type Options, type RedisClient } from "./RedisClient.ts"
+import * as RedisClient from "./RedisClient.ts"
 import * as Scripts from "./Scripts.ts"
 
-export type { Options } from "./RedisClient.ts"
+export interface Options extends RedisClient.Options {
+  /**
+   * How long a call goes on trying while the server is away before it fails with `Unavailable`, apart from the five
+   * seconds that each attempt may take. Default: 15 seconds.
+   */
+  readonly retryFor?: Duration.Input | undefined
+}
 
 /** How many partitions one script reads, so that it does not keep the server from others for long. */
 const maxPartitions = 100
+
+/** How many seconds a commit is remembered: longer than it is tried for. */
+const commitRetention = 120
 
 const fail = StorageError.of("redis")
 
@@ -47,7 +59,7 @@ const warnings: ReadonlyArray<readonly [setting: string, safe: string, warning: 
 ]
 
 /** Managed servers may not tell their settings; then nothing is said. */
-const warnOfSettings = (client: RedisClient) =>
+const warnOfSettings = (client: RedisClient.RedisClient) =>
   Effect.forEach(warnings, ([setting, safe, warning]) =>
     client.send("CONFIG", "GET", setting).pipe(
       Effect.flatMap((answer) => {
@@ -66,45 +78,52 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<RegistryBackend["Service"], StorageError.StorageError, Scope.Scope> {
   const attempt = <A, R>(method: string, key: string, run: Effect.Effect<A, unknown, R>) =>
     Effect.mapError(run, (cause) => fail(method, reasonOf(key, cause)))
-  const keys = Keys.make(options.prefix ?? defaultPrefix)
-  const client = yield* attempt("open", "", open(options, "wait"))
+  const keys = Keys.make(options.prefix ?? RedisClient.defaultPrefix)
+  const client = yield* attempt("open", "", RedisClient.open(options, "wait"))
   const invalidations = yield* attempt("open", "", Invalidations.make(options))
   yield* warnOfSettings(client)
 
+  const schedule = Schedule.min([Schedule.exponential("20 millis"), Schedule.spaced("500 millis")]).pipe(
+    Schedule.jittered,
+    Schedule.upTo({ duration: options.retryFor ?? "15 seconds" })
+  )
+  /** Runs a script that does no more when it is run again. */
+  const run: RedisClient.RedisClient["run"] = (script, keys, args) => {
+    const once = client.run(script, keys, args)
+    // Set up only when it is needed.
+    return Effect.catchIf(once, client.isRetryable, () => Effect.retry(once, { while: client.isRetryable, schedule }))
+  }
+
   const read = (collection: string, wanted: ReadonlyArray<string>) =>
-    client
-      .run(
-        Scripts.read,
-        wanted.map((key) => keys.records(collection) + key),
-        []
+    run(
+      Scripts.read,
+      wanted.map((key) => keys.records(collection) + key),
+      []
+    ).pipe(
+      Effect.flatMap(decodeFound),
+      Effect.map((found) =>
+        wanted.map((key, index): StoredRecord | undefined => {
+          const [version = null, value = null] = found[index] ?? []
+          return version === null || value === null ? undefined : { key, version: Number(version), value }
+        })
       )
-      .pipe(
-        Effect.flatMap(decodeFound),
-        Effect.map((found) =>
-          wanted.map((key, index): StoredRecord | undefined => {
-            const [version = null, value = null] = found[index] ?? []
-            return version === null || value === null ? undefined : { key, version: Number(version), value }
-          })
-        )
-      )
+    )
 
   const scanSome = (scan: Scan) =>
-    client
-      .run(
-        Scripts.scan,
-        scan.partitions.map((partition) => keys.partition(scan.collection, scan.index, partition)),
-        [keys.records(scan.collection), scan.order, ...Keys.boundsOf(scan), String(scan.limit)]
+    run(
+      Scripts.scan,
+      scan.partitions.map((partition) => keys.partition(scan.collection, scan.index, partition)),
+      [keys.records(scan.collection), scan.order, ...Keys.boundsOf(scan), String(scan.limit)]
+    ).pipe(
+      Effect.flatMap(decodeListed),
+      Effect.map((listed) =>
+        listed.map(([member, version, value]): ScannedRecord => ({
+          ...Keys.placeOf(member),
+          version: Number(version),
+          value
+        }))
       )
-      .pipe(
-        Effect.flatMap(decodeListed),
-        Effect.map((listed) =>
-          listed.map(([member, version, value]): ScannedRecord => ({
-            ...Keys.placeOf(member),
-            version: Number(version),
-            value
-          }))
-        )
-      )
+    )
 
   /** The first records of several pages in order, each once. */
   const merge = ({ limit, order }: Scan, pages: ReadonlyArray<ScannedRecord>): ReadonlyArray<ScannedRecord> => {
@@ -130,12 +149,13 @@ export const make = Effect.fnUntraced(function* (
     commit: Effect.fnUntraced(function* (changes) {
       if (changes.length === 0) return
       const first = changes[0]?.key ?? ""
-      const commit = client.run(
+      const commit = run(
         Scripts.commit,
-        changes.map(({ collection, key }) => keys.records(collection) + key),
+        [...changes.map(({ collection, key }) => keys.records(collection) + key), keys.commit(randomUUID())],
         [
           invalidations.channel,
           invalidations.messageOf(changes),
+          String(commitRetention),
           ...changes.flatMap(({ collection, expected, key, record }) => [
             String(expected),
             record === null ? "remove" : "put",

@@ -2,20 +2,23 @@
 import { script } from "./RedisClient.ts"
 
 /**
- * Keys: records. Arguments: a channel, a message for it, and for each record the expected version, `put` or
- * `remove`, the value, and its index entries as a JSON list: a sorted set, the member of it, and so on.
- * Answers 0, or which record does not have the expected version: then nothing is changed.
+ * Keys: records, and the mark of this commit. Arguments: a channel, a message for it, how many seconds the mark stays,
+ * and for each record the expected version, `put` or `remove`, the value, and its index entries as a JSON list: a
+ * sorted set, the member of it, and so on. Answers 0, or which record does not have the expected version: then
+ * nothing is changed. A commit whose mark is there has been applied, and is not applied again.
  *
  * All versions are looked at before anything is written, and Redis refuses a script for want of memory before its
  * first write only.
  */
 export const commit = script(`
-for i = 1, #KEYS do
+local mark = KEYS[#KEYS]
+if redis.call('EXISTS', mark) == 1 then return 0 end
+for i = 1, #KEYS - 1 do
   local version = redis.call('HGET', KEYS[i], 'version') or '0'
-  if version ~= ARGV[4 * i - 1] then return i end
+  if version ~= ARGV[4 * i] then return i end
 end
-for i = 1, #KEYS do
-  local action, value, entries = ARGV[4 * i], ARGV[4 * i + 1], ARGV[4 * i + 2]
+for i = 1, #KEYS - 1 do
+  local action, value, entries = ARGV[4 * i + 1], ARGV[4 * i + 2], ARGV[4 * i + 3]
   local old = redis.call('HGET', KEYS[i], 'entries') or '[]'
   if old ~= entries then
     local gone = cjson.decode(old)
@@ -28,10 +31,11 @@ for i = 1, #KEYS do
       local added = cjson.decode(entries)
       for j = 1, #added, 2 do redis.call('ZADD', added[j], 0, added[j + 1]) end
     end
-    local version = string.format('%.0f', tonumber(ARGV[4 * i - 1]) + 1)
+    local version = string.format('%.0f', tonumber(ARGV[4 * i]) + 1)
     redis.call('HSET', KEYS[i], 'version', version, 'value', value, 'entries', entries)
   end
 end
+redis.call('SET', mark, '1', 'EX', ARGV[3])
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 return 0
 `)

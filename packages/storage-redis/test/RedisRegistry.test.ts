@@ -6,8 +6,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
+import { once } from "node:events"
+import { connect, createServer, type Socket } from "node:net"
 import { createClient } from "redis"
 import * as RedisRegistry from "../src/RedisRegistry.ts"
+import * as Scripts from "../src/Scripts.ts"
 
 const server = await RedisServer.startOrReport("RedisRegistry")
 afterAll(() => server?.stop())
@@ -23,6 +26,43 @@ if (server !== null) {
   RegistrySuite.reopenSuite("redis", () => RedisRegistry.layer(options(server.url, "reopened:")))
   RegistrySuite.sharedSuite("redis", () => RedisRegistry.layer(options(server.url, "shared:")))
 }
+
+/** A way to the server on which the answers to the next commits get lost, together with the connection. */
+const lossyWay = (url: string) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const { hostname, port } = new URL(url)
+      const way = { url: "", toLose: 0 }
+      const sockets = new Set<Socket>()
+      const proxy = createServer((client) => {
+        const server = connect(Number(port), hostname)
+        let isLost = false
+        const end = () => {
+          client.destroy()
+          server.destroy()
+        }
+        for (const socket of [client, server]) sockets.add(socket.on("error", end).on("close", end))
+        client.on("data", (data) => {
+          isLost ||= way.toLose > 0 && data.includes(Scripts.commit.sha)
+          server.write(data)
+        })
+        server.on("data", (data) => {
+          if (!isLost) return void client.write(data)
+          way.toLose--
+          end()
+        })
+      }).listen(0, "127.0.0.1")
+      await once(proxy, "listening")
+      const address = proxy.address()
+      way.url = `redis://127.0.0.1:${address === null || typeof address === "string" ? 0 : address.port}`
+      return { way, proxy, sockets }
+    }),
+    ({ proxy, sockets }) =>
+      Effect.sync(() => {
+        proxy.close()
+        for (const socket of sockets) socket.destroy()
+      })
+  ).pipe(Effect.map(({ way }) => way))
 
 /** Sends commands as somebody else. */
 const asAdmin = (url: string, ...command: ReadonlyArray<string>) =>
@@ -96,7 +136,12 @@ describe.skipIf(server === null)("RedisRegistry", () => {
       const backend = yield* RedisRegistry.make(options(url, "tidy:"))
       yield* backend.commit(insertion("a"))
       yield* backend.commit([{ collection: "c", key: "a", expected: 1, record: null }])
-      assert.deepStrictEqual(yield* asAdmin(url, "KEYS", "tidy:*"), ["tidy:generation"])
+      const left = (yield* asAdmin(url, "KEYS", "tidy:*")) as ReadonlyArray<string>
+      // That a commit was applied is remembered for a while.
+      const [mark = "", ...others] = left.toSorted().filter((key) => key !== "tidy:generation")
+      assert.match(mark, /^tidy:commit:/)
+      assert.match(others.join(), /^tidy:commit:[^,]*$/)
+      assert.isAbove(Number(yield* asAdmin(url, "TTL", mark)), 0)
     })
   )
 
@@ -120,6 +165,24 @@ describe.skipIf(server === null)("RedisRegistry", () => {
     Effect.gen(function* () {
       const error = yield* Effect.flip(Layer.build(RedisRegistry.layer(options("http://127.0.0.1"))))
       assert.strictEqual(error.reason._tag, "Unavailable")
+    })
+  )
+})
+
+describe.skipIf(server === null)("RedisRegistry, on a bad connection", () => {
+  it.live("applies a commit once whose answers get lost", () =>
+    Effect.gen(function* () {
+      const way = yield* lossyWay(server?.url ?? "")
+      const backend = yield* RedisRegistry.make(options(way.url, "lossy:"))
+      yield* backend.commit(insertion("a"))
+      way.toLose = 3
+      yield* backend.commit([{ collection: "c", key: "a", expected: 1, record: { value: "2", entries: [] } }])
+      assert.strictEqual(way.toLose, 0)
+      assert.deepStrictEqual(yield* backend.read("c", ["a"]), [{ key: "a", version: 2, value: "2" }])
+      // Other commits are no less in conflict for that.
+      way.toLose = 1
+      const stale = backend.commit([{ collection: "c", key: "a", expected: 1, record: null }])
+      assert.strictEqual((yield* Effect.flip(stale)).reason._tag, "Conflict")
     })
   )
 })
