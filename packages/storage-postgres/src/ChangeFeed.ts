@@ -23,27 +23,46 @@ export const freshness = 1_000
 /** With more keys than that waiting, everything may have changed. */
 const maxPendingKeys = 10_000
 
-interface Row {
-  /** Which transactions have been seen. */
+/** What was seen of the database at one moment. */
+export interface Sight {
+  /** Which transactions have been seen, as Postgres writes it: `xmin:xmax:xip_list`. */
   readonly snapshot: string
+  /** Names the database cluster and its timeline; null if the server does not tell. */
+  readonly origin: string | null
+}
+
+interface Row extends Sight {
   /** The keys of each commit since the one before; null where they were too many. */
   readonly keys: string
 }
+
+const firstFreeTransaction = ({ snapshot }: Sight): bigint => BigInt(snapshot.split(":")[1] ?? "0")
+
+/**
+ * Whether what is seen now follows what was seen before. After a restore from a backup, a failover, or a change of where
+ * the name of the server leads, it may be another history, of which the table tells nothing.
+ */
+export const isContinued = (before: Sight, now: Sight): boolean =>
+  before.origin === now.origin && firstFreeTransaction(now) >= firstFreeTransaction(before)
+
+const origin = "(SELECT system_identifier || '/' || timeline_id FROM pg_control_system(), pg_control_checkpoint())"
 
 /**
  * Rows are in the order of their transactions' beginning, not of their end: what an earlier look could not see
  * is asked of that look itself.
  */
-const changesText = `
-  SELECT pg_current_snapshot()::text AS snapshot,
+const changesText = (originOrNull: string) => `
+  SELECT pg_current_snapshot()::text AS snapshot, ${originOrNull} AS origin,
     (SELECT coalesce(json_agg(commits.keys), '[]') FROM commits
      WHERE commits.transaction >= pg_snapshot_xmin($1::text::pg_snapshot)
        AND NOT pg_visible_in_snapshot(commits.transaction, $1::text::pg_snapshot)
        AND commits.writer <> $2::uuid)::text AS keys`
 
-export const changesStatement = (snapshot: string, writer: string) => ({
-  text: changesText,
-  parameters: [snapshot, writer]
+const changesTexts = { told: changesText(origin), untold: changesText("NULL::text") }
+
+export const changesStatement = (before: Sight, writer: string) => ({
+  text: before.origin === null ? changesTexts.untold : changesTexts.told,
+  parameters: [before.snapshot, writer]
 })
 
 export interface ChangeFeed {
@@ -63,6 +82,9 @@ const makePending = () => {
   let all = false
   let readAt = Number.NEGATIVE_INFINITY
   return {
+    addEverything: (): void => {
+      all = true
+    },
     add: (row: Row, askedAt: number): void => {
       const commits = JSON.parse(row.keys) as ReadonlyArray<string | null>
       for (const commit of commits) {
@@ -98,17 +120,18 @@ export const make = (options: ConnectionUrl, writer: string): Effect.Effect<Chan
     const channel = `omnifile_${options.schema}`
     const pending = makePending()
     const hints = yield* Queue.sliding<void>(1)
-    let snapshot: string | undefined
+    const ask = <A>(text: string) => Effect.tryPromise(() => query<A>(client, { text, parameters: [] }))
+    // Not every server lets everybody ask.
+    const [named] = yield* Effect.orElseSucceed(ask<Pick<Sight, "origin">>(`SELECT ${origin} AS origin`), () => [])
+    const [seen] = yield* ask<Pick<Sight, "snapshot">>("SELECT pg_current_snapshot()::text AS snapshot")
+    let sight: Sight = { snapshot: seen?.snapshot ?? "1:1:", origin: named?.origin ?? null }
 
     const look = Effect.gen(function* () {
       const askedAt = performance.now()
-      const statement =
-        snapshot === undefined
-          ? { text: "SELECT pg_current_snapshot()::text AS snapshot, '[]' AS keys", parameters: [] }
-          : changesStatement(snapshot, writer)
-      const [row] = yield* Effect.tryPromise(() => query<Row>(client, statement))
+      const [row] = yield* Effect.tryPromise(() => query<Row>(client, changesStatement(sight, writer)))
       if (row === undefined) return
-      snapshot = row.snapshot
+      if (!isContinued(sight, row)) pending.addEverything()
+      sight = row
       pending.add(row, askedAt)
     })
     yield* look

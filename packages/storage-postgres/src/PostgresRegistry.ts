@@ -40,7 +40,10 @@ export interface Options {
 const fail = StorageError.of("postgres")
 
 /** How long a commit is remembered: far longer than it is tried for. */
-const commitRetention = "1 hour"
+const commitRetention = "10 minutes"
+
+/** How many commits are forgotten by one statement, so that it is over soon. */
+const forgottenAtOnce = 5_000
 
 /** The backend over connections that are open as long as the scope. */
 export const make = Effect.fnUntraced(function* (
@@ -70,13 +73,11 @@ export const make = Effect.fnUntraced(function* (
     Effect.mapError((cause) => fail("open", new StorageError.Unavailable({ cause })))
   )
 
-  const sweep = Effect.tryPromise(() =>
-    Records.query(client, {
-      text: "DELETE FROM commits WHERE committed_at < now() - $1::text::interval",
-      parameters: [commitRetention]
-    })
+  const sweep = Effect.tryPromise(() => Records.forgetCommits(client, commitRetention, forgottenAtOnce)).pipe(
+    Effect.repeat({ until: (forgotten) => forgotten < forgottenAtOnce }),
+    Effect.catch((cause) => Effect.logWarning("Old commits could not be forgotten; it will be tried again", cause))
   )
-  yield* Effect.forkScoped(Effect.repeat(Effect.ignore(sweep), Schedule.jittered(Schedule.spaced("10 minutes"))))
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep("1 minute"), sweep)))
 
   const commit = Effect.fnUntraced(function* (changes: ReadonlyArray<Change>) {
     if (changes.length === 0) return

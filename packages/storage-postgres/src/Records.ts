@@ -100,3 +100,22 @@ export const commit = async (client: Client, attempt: Commit): Promise<Change | 
   const [row] = await query<{ readonly stale: number | null }>(client, commitStatement(attempt))
   return attempt.changes[row?.stale ?? -1]
 }
+
+/** Instances that do this at the same time take different ones. */
+export const forgetStatement = (retention: string, limit: number): Statement => ({
+  text: `
+    WITH forgotten AS (
+      DELETE FROM commits WHERE id = ANY (ARRAY(
+        SELECT id FROM commits WHERE committed_at < now() - $1::text::interval
+        ORDER BY committed_at LIMIT $2 FOR UPDATE SKIP LOCKED
+      )) RETURNING id
+    )
+    SELECT count(*)::float8 AS count FROM forgotten`,
+  parameters: [retention, limit]
+})
+
+/** Forgets the oldest commits before the retention, at most so many. Returns how many those were. */
+export const forgetCommits = async (client: Client, retention: string, limit: number): Promise<number> => {
+  const [row] = await query<{ readonly count: number }>(client, forgetStatement(retention, limit))
+  return row?.count ?? 0
+}

@@ -5,7 +5,7 @@ import { changesStatement } from "../src/ChangeFeed.ts"
 import type { Client } from "../src/Database.ts"
 import { scanStatement } from "../src/IndexScan.ts"
 import * as PostgresRegistry from "../src/PostgresRegistry.ts"
-import { readStatement, type Statement } from "../src/Records.ts"
+import { forgetStatement, readStatement, type Statement } from "../src/Records.ts"
 import { describePostgres, newOptions, openClient } from "./support/database.ts"
 import * as Redacted from "effect/Redacted"
 
@@ -20,6 +20,8 @@ const planOf = async (client: Client, { parameters, text }: Statement): Promise<
   })
 
 const files = 20_000
+
+const writer = "00000000-0000-4000-8000-000000000000"
 
 const filled = Effect.gen(function* () {
   yield* PostgresRegistry.make(options)
@@ -75,7 +77,9 @@ describePostgres("the plans", () => {
       const statements = [
         [readStatement("files", ["file-1"]), /Index Scan using records_pkey/],
         [readStatement("files", ["file-1", "file-2", "none"]), /Index Scan using records_pkey/],
-        [changesStatement("10:10:", "00000000-0000-4000-8000-000000000000"), /Index Scan using commits_transaction/]
+        [changesStatement({ snapshot: "10:10:", origin: null }, writer), /Index Scan using commits_transaction/],
+        [changesStatement({ snapshot: "10:10:", origin: "known" }, writer), /Index Scan using commits_transaction/],
+        [forgetStatement("10 minutes", 5_000), /Index Scan using commits_committed_at/]
       ] as const
       for (const [statement, index] of statements) {
         const plan = yield* Effect.promise(() => planOf(client, statement))

@@ -1,8 +1,9 @@
-import { assert, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as RegistrySuite from "@omnifile/testkit/RegistrySuite"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { randomBytes } from "node:crypto"
+import { isContinued } from "../src/ChangeFeed.ts"
 import * as PostgresRegistry from "../src/PostgresRegistry.ts"
 import { connectionOf, describePostgres, newOptions, openClient } from "./support/database.ts"
 
@@ -128,6 +129,48 @@ describePostgres("statements", () => {
       assert.strictEqual(row?.["count"], 5)
     })
   )
+})
+
+describePostgres("old commits", () => {
+  it.live("are forgotten in batches, the oldest first, and no others", () =>
+    Effect.gen(function* () {
+      const options = newOptions()
+      yield* PostgresRegistry.make(options)
+      const client = yield* openClient(Redacted.value(options.url))
+      const { forgetCommits } = yield* Effect.promise(() => import("../src/Records.ts"))
+      yield* Effect.promise(async () => {
+        await client`
+          INSERT INTO commits (id, writer, keys, committed_at)
+          SELECT gen_random_uuid(), gen_random_uuid(), age::text, now() - age * interval '1 minute'
+          FROM generate_series(5, 15) AS age`
+        assert.strictEqual(await forgetCommits(client, "10 minutes", 3), 3)
+        const left = async () =>
+          (await client`SELECT keys FROM commits ORDER BY committed_at`).map((row) => row["keys"])
+        assert.deepStrictEqual(await left(), ["12", "11", "10", "9", "8", "7", "6", "5"])
+        assert.strictEqual(await forgetCommits(client, "10 minutes", 5), 3)
+        assert.strictEqual(await forgetCommits(client, "10 minutes", 5), 0)
+        assert.deepStrictEqual(await left(), ["9", "8", "7", "6", "5"])
+      })
+    })
+  )
+})
+
+describe("a look at what has changed", () => {
+  const seen = { snapshot: "100:120:100,110", origin: "7/1" }
+  it.each([
+    ["goes on with later transactions", { snapshot: "118:1000:", origin: "7/1" }, true],
+    ["goes on where nothing has happened", seen, true],
+    [
+      "does not go on in a database whose transactions are earlier ones",
+      { snapshot: "90:119:90", origin: "7/1" },
+      false
+    ],
+    ["does not go on in another database", { snapshot: "200:300:", origin: "8/1" }, false],
+    ["does not go on in another history of the same", { snapshot: "200:300:", origin: "7/2" }, false],
+    ["compares numbers of any length", { snapshot: "99999999999999999999:99999999999999999999:", origin: "7/1" }, true]
+  ])("%s", (_, now, expected) => {
+    assert.strictEqual(isContinued(seen, now), expected)
+  })
 })
 
 describePostgres("the backend", () => {

@@ -11,7 +11,7 @@ declare module "vitest" {
 
 const needsPostgres = (file: string): boolean => /storage-postgres\/test\/|Postgres|examples\.test/.test(file)
 
-/** What the run was limited to. Vitest does not publish it; without it, all files count. */
+/** What the run was limited to. Vitest does not publish it; without it, all files count, and a run of any of them starts a server. */
 const filtersOf = ({ vitest }: TestProject): Array<string> | undefined => {
   const filters: unknown = Reflect.get(vitest, "filenamePattern")
   return Array.isArray(filters) ? filters.map(String) : undefined
