@@ -217,7 +217,8 @@ const second = `
   $$;
 `
 
-const migrations: ReadonlyArray<Step> = [
+/** The steps of this release. */
+export const migrations: ReadonlyArray<Step> = [
   { sql: first, servesFrom: 1 },
   { sql: second, servesFrom: 1 }
 ]

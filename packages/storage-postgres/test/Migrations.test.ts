@@ -1,6 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { migrate, type Step } from "../src/Migrations.ts"
+import { migrate, migrations, type Step } from "../src/Migrations.ts"
 import type { Client } from "../src/Database.ts"
 import * as PostgresRegistry from "../src/PostgresRegistry.ts"
 import { connectionOf, describePostgres, newUrl, openClient } from "./support/database.ts"
@@ -101,6 +101,60 @@ describePostgres("migrate", () => {
           "schema_versions"
         ])
       })
+    })
+  )
+})
+
+/** What a later release may do to the tables that this one uses. */
+const later: Step = {
+  sql: `
+    ALTER TABLE records ADD COLUMN noted_at timestamptz NOT NULL DEFAULT now();
+    ALTER TABLE commits ADD COLUMN note text;
+    CREATE INDEX records_noted_at ON records (noted_at);
+    CREATE TABLE notes (key text PRIMARY KEY)`,
+  servesFrom: 1
+}
+
+const put = (key: string, expected: number) => [
+  { collection: "c", key, expected, record: { value: String(expected + 1), entries: [] } }
+]
+
+describePostgres("while an installation is brought up to date", () => {
+  it.live.each(migrations.map((_, index) => index))("what was written at version %s is still there", (version) =>
+    Effect.gen(function* () {
+      const { client, schema, url } = yield* setUp
+      yield* Effect.promise(() => migrate(client, schema, migrations.slice(0, version)))
+      if (version > 0) {
+        yield* Effect.promise(
+          () => client`INSERT INTO records (collection, key, version, value, entries) VALUES ('c', 'a', 7, '7', '[]')`
+        )
+      }
+      const backend = yield* PostgresRegistry.make({ url: Redacted.make(url) })
+      yield* backend.commit(put("a", version > 0 ? 7 : 0))
+      assert.strictEqual((yield* backend.read("c", ["a"]))[0]?.version, version > 0 ? 8 : 1)
+    })
+  )
+
+  it.live("an instance of the release before goes on, and can be started again", () =>
+    Effect.gen(function* () {
+      const { client, schema, url } = yield* setUp
+      const before = yield* PostgresRegistry.make({ url: Redacted.make(url) })
+      yield* before.commit(put("a", 0))
+      // Its statements are prepared on connections that it keeps.
+      yield* before.read("c", ["a"])
+      yield* Effect.promise(() => migrate(client, schema, [...migrations, later]))
+      assert.strictEqual((yield* before.read("c", ["a"]))[0]?.version, 1)
+      yield* before.commit(put("a", 1))
+      yield* before.commit(put("b", 0))
+      yield* before.drainInvalidations
+      const startedAgain = yield* PostgresRegistry.make({ url: Redacted.make(url) })
+      yield* startedAgain.commit(put("a", 2))
+      assert.strictEqual((yield* before.read("c", ["a"]))[0]?.version, 3)
+      const seen = yield* before.drainInvalidations.pipe(
+        Effect.tap(() => Effect.sleep("2 millis")),
+        Effect.repeat({ until: ({ _tag }) => _tag !== "Nothing" })
+      )
+      assert.deepStrictEqual(seen, { _tag: "Keys", keys: [{ collection: "c", key: "a" }] })
     })
   )
 })

@@ -16,6 +16,7 @@ export interface Key {
   readonly team?: string
   readonly role?: "admin" | "user"
   readonly models?: ReadonlyArray<string>
+  readonly limits?: Readonly<Record<string, unknown>>
 }
 
 interface Deployment {
