@@ -288,9 +288,7 @@ describe("a provider that drops its copies", { timeout: 60_000 }, () => {
       { what: "another copy is made" }
     )
     const sent = forgetful.emulator.journal.filter(({ route }) => route === "chat").map(({ body }) => body ?? "")
-    const [first, second] = forgetful.emulator.files("alpha")
-    assert.include(sent.at(0), first?.id)
-    assert.include(sent.at(-1), second?.id)
+    assert.include(sent.at(-1), forgetful.emulator.files("alpha").at(-1)?.id)
     assert.strictEqual((await client.files.retrieve(file.id)).id, file.id)
   })
 })

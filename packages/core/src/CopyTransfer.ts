@@ -151,6 +151,7 @@ export const make = Effect.gen(function* () {
       if (error.maybeAccepted) loose.unanswered = [...loose.unanswered, lost]
       const again = error.maybeAccepted && tries < account.policy.attempts && (yield* mayRepeat(target, file, lost))
       if (!again) return yield* Effect.fail(failure(account.id, error.summary, isTimeout(error)))
+      yield* upstream.pause(tries, error)
     }
   }, Effect.scoped)
 

@@ -98,6 +98,9 @@ export const failed = (
     maybeAccepted: maybeAccepted && !call.idempotent
   })
 
+/** Timed out before it had all of the request, not implemented, overloaded: whoever says so has done nothing. */
+const untouched: ReadonlySet<number> = new Set([408, 501, 503, 529])
+
 /** What an answer whose status is none of success means for the call. */
 export const classify = Effect.fnUntraced(function* (
   target: ProviderAccount,
@@ -137,5 +140,6 @@ export const classify = Effect.fnUntraced(function* (
       })
     )
   }
-  return failed(target, call, new ProviderError.Faulty({ status, message }))
+  // Any other fault may have come after the deed, or from a proxy that gave up waiting for it.
+  return failed(target, call, new ProviderError.Faulty({ status, message }), !untouched.has(status))
 })

@@ -28,8 +28,8 @@ import type { ProviderAccount } from "./Upstream.ts"
 
 export interface Options {
   /**
-   * An attempt that may have been accepted ends the call, whatever else could be tried: a second one would do what
-   * must be done once.
+   * An attempt that may have been accepted and has no answer ends the call, whatever else could be tried: a second one
+   * would do what must be done once. An answer that tells of a fault is for the attempt itself to look into.
    */
   readonly once?: boolean | undefined
 }
@@ -162,7 +162,7 @@ const make = Effect.gen(function* () {
       const error = outcome.failure
       if (!(error instanceof ProviderError)) return outcome
       const after = yield* afterFailure(call, deployment, error)
-      if (!after.retry || tries > 1 || (once && error.maybeAccepted)) return Result.fail(after.error)
+      if (!after.retry || tries > 1 || (once && isUnanswered(error))) return Result.fail(after.error)
     }
   })
 
@@ -176,7 +176,7 @@ const make = Effect.gen(function* () {
         if (Result.isSuccess(outcome)) return outcome.success
         const error = outcome.failure
         if (error instanceof ProviderError) {
-          if (!error.elsewhere || (options.once === true && error.maybeAccepted)) return yield* refusal(error)
+          if (!error.elsewhere || (options.once === true && isUnanswered(error))) return yield* refusal(error)
         } else if (!(error instanceof AccountFailure)) {
           return yield* Effect.fail(error)
         }
@@ -189,6 +189,8 @@ const make = Effect.gen(function* () {
     })
   })
 })
+
+const isUnanswered = ({ maybeAccepted, reason }: ProviderError): boolean => maybeAccepted && reason._tag !== "Faulty"
 
 const accountFailure = (failure: AccountFailure | ProviderError): AccountFailure =>
   failure instanceof AccountFailure

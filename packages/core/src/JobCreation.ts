@@ -190,6 +190,11 @@ export const make = Effect.gen(function* () {
         protocol.decode
       )
       .pipe(
+        Effect.catchIf(isFault, (error) =>
+          Effect.flatMap(recovery.look(row, target, protocol), (found) =>
+            found === undefined ? Effect.fail(settled(error)) : Effect.succeed(found)
+          )
+        ),
         Effect.tapError((error) =>
           Effect.sync(() => {
             progress.maybeThere = error.maybeAccepted
@@ -253,6 +258,13 @@ export const make = Effect.gen(function* () {
     })
   }
 })
+
+/** The provider answered that something went wrong, perhaps after it had taken the job. */
+const isFault = ({ maybeAccepted, reason }: ProviderError): boolean => maybeAccepted && reason._tag === "Faulty"
+
+/** Looked into: it is not there. */
+const settled = ({ account, call, reason }: ProviderError): ProviderError =>
+  new ProviderError({ account, call, reason, maybeAccepted: false })
 
 /** The job is there, but what it has made already could not be recorded: recovery's work, not another deployment's. */
 const unrecorded = (error: CallError | ProviderError): CallError | ProviderError =>

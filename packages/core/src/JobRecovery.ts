@@ -138,6 +138,24 @@ export const make = Effect.gen(function* () {
   return {
     recover,
 
+    /**
+     * The job at the provider, if it shows it already, after an answer that did not say whether there is one. Where the
+     * provider cannot be asked, it counts as not there.
+     */
+    look: (job: Job, target: ProviderAccount, protocol: BatchProtocol) =>
+      search(job, target, protocol).pipe(
+        inTime("jobs.list", target.account.id, patience),
+        Semaphore.withPermit(oneByOne),
+        Effect.catch((error) =>
+          Effect.as(
+            Effect.logWarning("A job may be running that nobody knows of: it could not be looked for", error).pipe(
+              Effect.annotateLogs({ account: target.account.id, job: job.key })
+            ),
+            undefined
+          )
+        )
+      ),
+
     /** Says that whoever created the job has let go of it now. */
     release: Effect.fnUntraced(function* (key: string) {
       const now = yield* Clock.currentTimeMillis

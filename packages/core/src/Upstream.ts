@@ -47,6 +47,8 @@ export class Upstream extends Context.Service<
       call: Effect.Effect<ProviderCall, E, R>,
       decode: (body: unknown) => Decoded<A>
     ) => Effect.Effect<A, ProviderError.ProviderError | E, Exclude<R, Scope.Scope>>
+    /** Waits before another try: with jitter below a bound that grows with `tries`, and as long as the provider asks. */
+    readonly pause: (tries: number, error: ProviderError.ProviderError) => Effect.Effect<void>
     /**
      * Makes the calls of an upload one after the other, with retries in the same way, each from the first call on.
      * `begun` is told of files that are there before the upload has come to its end.
@@ -197,7 +199,7 @@ const make = Effect.gen(function* () {
   const upload: Upstream["Service"]["upload"] = (target, first, begun) =>
     persistent(target, uploadOnce(target, first, begun))
 
-  return Upstream.of({ send, request, upload })
+  return Upstream.of({ send, request, pause, upload })
 })
 
 export const layer: Layer.Layer<Upstream, never, HttpTransport.HttpTransport> = Layer.effect(Upstream, make)

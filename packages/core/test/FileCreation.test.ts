@@ -176,6 +176,8 @@ describe("FileCreation", () => {
     const mended: ReadonlyArray<readonly [name: string, fault: Fault]> = [
       ["429", answer(429)],
       ["500", answer(500)],
+      ["503", answer(503)],
+      ["500 after the copy was made", { _tag: "Answer", status: 500, done: true }],
       ["no connection", { _tag: "Refuse" }],
       ["a connection that breaks on the way", { _tag: "Cut", after: "part" }],
       ["a connection that breaks after the body", { _tag: "Cut", after: "all" }],

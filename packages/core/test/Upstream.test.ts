@@ -155,7 +155,10 @@ describe("Upstream", () => {
         [{ _tag: "CutAnswer", at: "head" }, true],
         [{ _tag: "CutAnswer", at: "body" }, true],
         [{ _tag: "Answer", status: 200, body: "garbage" }, true],
-        [answer(500), false],
+        [answer(500), true],
+        [answer(502), true],
+        [answer(504), true],
+        [answer(503), false],
         [answer(429), false],
         [answer(400), false]
       ]
@@ -172,7 +175,6 @@ describe("Upstream", () => {
   describe("tries again", () => {
     const repeated: ReadonlyArray<readonly [name: string, fault: Fault]> = [
       ["429", answer(429)],
-      ["500", answer(500)],
       ["503", answer(503)],
       ["no connection", { _tag: "Refuse" }],
       ["a connection that broke before all was sent", { _tag: "Cut", after: "part" }]
@@ -215,6 +217,7 @@ describe("Upstream", () => {
       ["401", answer(401)],
       ["403", answer(403)],
       ["404", answer(404)],
+      ["500, which may come after the deed", answer(500)],
       ["a connection that broke after all was sent", { _tag: "Cut", after: "all" }],
       ["an answer that got lost", { _tag: "CutAnswer", at: "head" }],
       ["an answer that broke off", { _tag: "CutAnswer", at: "body" }],

@@ -131,6 +131,34 @@ describe("a job whose create was not answered", () => {
     )
   )
 
+  it.live("is not made twice after a fault that came once it was there", () =>
+    scenario((emulator) =>
+      Effect.gen(function* () {
+        const file = yield* dataFile
+        const kind = { status: 502, performed: true }
+        const fault = emulator.fault({ route: "fine_tuning.create", times: 1, kind })
+        const { object } = yield* create(file)
+        assert.strictEqual(fault.hits(), 1)
+        assert.strictEqual(object["training_file"], file)
+        assert.lengthOf(made(emulator), 1)
+        assert.lengthOf(yield* rows, 1)
+      })
+    )
+  )
+
+  it.live("is refused, and its row goes, after a fault that came before it was there", () =>
+    scenario((emulator) =>
+      Effect.gen(function* () {
+        const file = yield* dataFile
+        emulator.fault({ route: "fine_tuning.create", times: 1, kind: { status: 500 } })
+        const error = yield* Effect.flip(create(file))
+        assert.strictEqual(error._tag, "ProvidersFailed")
+        assert.deepStrictEqual(yield* rows, [])
+        yield* run({ _tag: "DeleteFile", id: file })
+      })
+    )
+  )
+
   it.live("is found later, whether or not there was room for our key", () =>
     scenario((emulator) =>
       Effect.gen(function* () {

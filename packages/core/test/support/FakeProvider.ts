@@ -27,9 +27,10 @@ export type CallName =
 
 /** What becomes of one call. */
 export type Fault =
-  /** This answer, and nothing is done. */
+  /** This answer; nothing is done, unless it says so. */
   | {
       readonly _tag: "Answer"
+      readonly done?: boolean
       readonly status: number
       readonly headers?: Readonly<Record<string, string>>
       readonly body?: unknown
@@ -410,6 +411,7 @@ export const make = (...ids: ReadonlyArray<string>): FakeProvider => {
 
   const answerWith = Effect.fnUntraced(function* (account: FakeAccount, exchange: Exchange, fault?: Fault) {
     if (fault?._tag === "Answer") {
+      if (fault.done === true) perform(account, exchange, yield* Clock.currentTimeMillis)
       exchange.outcome = fault.status
       return respond(account, { status: fault.status, body: fault.body ?? "", headers: fault.headers }, false)
     }

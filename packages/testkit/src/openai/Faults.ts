@@ -9,7 +9,7 @@ import type { RouteName } from "./Route.ts"
 /** One way to misbehave. `delayMs` can be added to any of them, or stand alone. */
 export type FaultKind = { readonly delayMs?: number | undefined } & (
   | {
-      /** Answers this status once the whole request was read, and does not perform the operation. */
+      /** Answers this status once the whole request was read, in the place of performing the operation. */
       readonly status: number
       /** Seconds, for the `retry-after` header. */
       readonly retryAfter?: number | undefined
@@ -17,6 +17,8 @@ export type FaultKind = { readonly delayMs?: number | undefined } & (
       readonly body?: unknown
       /** Answers from the request's headers alone, while the client may still be sending. */
       readonly early?: boolean | undefined
+      /** Performs the operation all the same, as a proxy in between that gives up too soon. */
+      readonly performed?: boolean | undefined
     }
   | {
       /**
@@ -76,6 +78,8 @@ export interface FaultPlan {
   /** Answered instead of the operation. */
   readonly answer: WholeAnswer | undefined
   readonly early: boolean
+  /** Whether the operation is performed although its answer is another one. */
+  readonly performed: boolean
   readonly hang: boolean
   readonly swallowAnswer: boolean
   readonly cutRequestAfterBytes: number
@@ -91,6 +95,7 @@ export const noFault: FaultPlan = {
   delayMs: 0,
   answer: undefined,
   early: false,
+  performed: false,
   hang: false,
   swallowAnswer: false,
   cutRequestAfterBytes: Infinity,
@@ -147,7 +152,10 @@ const plan = (kind: FaultKind, route: RouteName, refuse: Refuse): FaultPlan => {
   const ofRequest = (of: "request" | "response" | undefined): boolean =>
     (of ?? (uploads.has(route) ? "request" : "response")) === "request"
 
-  if ("status" in kind) return { ...base, name: "status", answer: refusal(kind, refuse), early: kind.early ?? false }
+  if ("status" in kind) {
+    const { early = false, performed = false } = kind
+    return { ...base, name: "status", answer: refusal(kind, refuse), early, performed }
+  }
   if ("hang" in kind) return { ...base, name: "hang", hang: true }
   if ("acceptThenCut" in kind) return { ...base, name: "acceptThenCut", swallowAnswer: true }
   if ("cutAfterBytes" in kind) {

@@ -115,7 +115,9 @@ const answer = async (exchange: Exchange, matched: Match, dialect: Dialect): Pro
   const delayMs = account.latencyMs + plan.delayMs
   if (delayMs > 0) await pause(delayMs, connection.signal)
   if (plan.hang) return hang(connection.signal)
-  return plan.answer ?? operation()
+  if (plan.answer === undefined) return operation()
+  if (plan.performed) await operation()
+  return plan.answer
 }
 
 const noRoute = (request: IncomingMessage, tag: "WrongMethod" | "Unknown"): ApiError => {
