@@ -14,7 +14,7 @@ import { ConfigurationError } from "./ConfigurationError.ts"
 import { decode } from "./Decoder.ts"
 import type { Environment } from "./Interpolation.ts"
 import type { LimitSettings } from "./LimitsSection.ts"
-import type { ContentLocation, RegistryLocation } from "./StorageLocation.ts"
+import type { CacheLocation, ContentLocation, RegistryLocation } from "./StorageLocation.ts"
 import type { EncryptionKeys, S3Settings } from "./StorageSection.ts"
 import * as YamlSource from "./YamlSource.ts"
 
@@ -24,7 +24,8 @@ export { directoryOf, type ContentLocation, type RegistryLocation } from "./Stor
 
 export interface StorageSettings {
   readonly registry: RegistryLocation
-  readonly cache: "memory"
+  /** What instances share beside the registry: limits are counted there, unless they say otherwise. */
+  readonly cache: CacheLocation
   readonly content: ContentLocation
   /** For content in a bucket. What is not said is what the AWS SDK finds in its surroundings. */
   readonly s3?: S3Settings | undefined

@@ -15,6 +15,7 @@ import * as JobsSection from "./JobsSection.ts"
 import * as LimitsSection from "./LimitsSection.ts"
 import * as Rules from "./Rules.ts"
 import type { Source } from "./Source.ts"
+import type { CacheLocation } from "./StorageLocation.ts"
 import * as StorageSection from "./StorageSection.ts"
 import * as WebhooksSection from "./WebhooksSection.ts"
 
@@ -125,6 +126,12 @@ const toFileSettings = ({ files, jobs, server, storage, usage, webhooks }: Field
     keepContent: storage?.content?._tag === "None" ? false : undefined
   })
 
+/** Counted where they say, else in what the instances share. */
+const toLimits = (limits: Fields["limits"], cache: CacheLocation = "memory"): Pick<Configuration, "limits"> => {
+  if (cache === "memory") return limits === undefined ? {} : { limits: LimitsSection.toSettings(limits) }
+  return { limits: { store: cache, ...LimitsSection.toSettings(limits ?? {}) } }
+}
+
 const toConfiguration = (fields: Fields, cwd: string, fromEnv: Partial<ServerSettings>): Configuration => {
   const { accounts, keys, limits, models, previous_secrets = [], secret, server = {}, storage } = fields
   const defaultStorage = Defaults.storage(cwd)
@@ -132,7 +139,7 @@ const toConfiguration = (fields: Fields, cwd: string, fromEnv: Partial<ServerSet
     accounts: accounts.map(toAccount),
     deployments: models.flatMap(toDeployments),
     keys: keys.map(toKey),
-    ...(limits === undefined ? {} : { limits: LimitsSection.toSettings(limits) }),
+    ...toLimits(limits, storage?.cache),
     storage: {
       registry: storage?.registry ?? defaultStorage.registry,
       cache: storage?.cache ?? defaultStorage.cache,

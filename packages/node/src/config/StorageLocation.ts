@@ -42,6 +42,9 @@ export interface Redis {
 /** What limits are counted in. */
 export type LimitLocation = { readonly _tag: "Memory" } | Redis
 
+/** Rows are cached in memory; a Redis is what instances share beside the registry. */
+export type CacheLocation = "memory" | Redis
+
 export interface Options {
   /** What relative paths are relative to. */
   readonly cwd: string
@@ -134,10 +137,11 @@ export const readLimitStore = (text: string): Read<LimitLocation> => {
   return redis === undefined ? Result.fail("must be memory or redis://HOST") : Result.succeed(redis)
 }
 
-export const readCache = (text: string): Read<"memory"> =>
-  isMemory(text)
-    ? Result.succeed("memory")
-    : Result.map(readOther(text, { cwd: "", schemes: [] }, "must be memory"), () => "memory" as const)
+export const readCache = (text: string): Read<CacheLocation> => {
+  if (isMemory(text)) return Result.succeed("memory")
+  const redis = readRedis(text)
+  return redis === undefined ? Result.fail("must be memory or redis://HOST") : Result.succeed(redis)
+}
 
 /** Where things that belong to the registry may lie beside it, such as a secret; null if it has no directory. */
 export const directoryOf = (registry: RegistryLocation): string | null =>

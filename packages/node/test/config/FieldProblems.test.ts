@@ -126,13 +126,13 @@ files: { idempotency_ttl: 1w, on_partial_failure: some }
     yaml: text({
       more: `storage:
   registry: mysql://user:pw@host/db
-  cache: redis://host
+  cache: postgres://host
   content: ./blobs
 `
     }),
     problems: [
       "8:13 storage.registry: mysql storage is not built into this version: must be sqlite:PATH, postgres://..., redis://HOST or memory:",
-      "9:10 storage.cache: must be memory",
+      "9:10 storage.cache: must be memory or redis://HOST",
       "10:12 storage.content: must be file:PATH, s3://BUCKET/PREFIX, memory: or none"
     ]
   },

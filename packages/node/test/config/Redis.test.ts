@@ -30,6 +30,19 @@ limits: { store: "rediss://other.example" }
     })
   )
 
+  it.effect("may be what instances share beside the registry: limits are counted there by default", () =>
+    Effect.gen(function* () {
+      const urlOf = (yaml: string) =>
+        Effect.map(parse(text({ more: `storage: { cache: "redis://cache.example" }\n${yaml}` })), ({ limits }) =>
+          limits?.store?._tag === "Redis" ? Redacted.value(limits.store.url) : limits?.store?._tag
+        )
+      assert.strictEqual(yield* urlOf(""), "redis://cache.example")
+      assert.strictEqual(yield* urlOf("limits: { key: { files_per_day: 5 } }"), "redis://cache.example")
+      assert.strictEqual(yield* urlOf("limits: { store: redis://limits.example }"), "redis://limits.example")
+      assert.strictEqual(yield* urlOf("limits: { store: memory }"), "Memory")
+    })
+  )
+
   itTells({
     title: "needs a secret, because there is no directory to keep one in",
     yaml: text({ more: "storage: { registry: redis://localhost }" }),
