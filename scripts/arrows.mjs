@@ -20,6 +20,7 @@ const arrows = {
     "storage-redis",
     "storage-s3",
     "storage-azure-blob",
+    "storage-gcs",
     "storage-fs",
     "provider-openai",
     "provider-azure",

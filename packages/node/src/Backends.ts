@@ -9,7 +9,6 @@ import * as PostgresBlobs from "@omnifile/storage-postgres/PostgresBlobs"
 import * as PostgresRegistry from "@omnifile/storage-postgres/PostgresRegistry"
 import * as RedisLimits from "@omnifile/storage-redis/RedisLimits"
 import * as RedisRegistry from "@omnifile/storage-redis/RedisRegistry"
-import type { Options as S3Options } from "@omnifile/storage-s3/S3Blobs"
 import * as SqliteRegistry from "@omnifile/storage-sqlite/SqliteRegistry"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -40,14 +39,11 @@ export const registry = ({
   }
 }
 
-/** The SDK is large: it is loaded when it is asked for, so that others start without it. */
-const s3 = (options: S3Options): Layer.Layer<BlobStore.BlobStore> =>
-  Layer.unwrap(
-    Effect.map(
-      Effect.promise(() => import("@omnifile/storage-s3/S3Blobs")),
-      (S3Blobs) => S3Blobs.layer(options)
-    )
-  )
+/** The SDKs are large: one is loaded when it is asked for, so that others start without it. */
+const loaded = <M, E>(
+  load: () => Promise<M>,
+  use: (module: M) => Layer.Layer<BlobStore.BlobStore, E>
+): Layer.Layer<BlobStore.BlobStore, E> => Layer.unwrap(Effect.map(Effect.promise(load), use))
 
 /** Where nothing is kept, content still has to pass through somewhere on its way to several accounts. */
 const plainContent = ({ storage }: Configuration): Layer.Layer<BlobStore.BlobStore, StorageError.StorageError> => {
@@ -60,8 +56,28 @@ const plainContent = ({ storage }: Configuration): Layer.Layer<BlobStore.BlobSto
       return storage.registry._tag === "Postgres"
         ? PostgresBlobs.layer({ url: storage.registry.url })
         : notBuiltIn("content", "postgres")
-    case "S3":
-      return s3({ ...storage.s3, bucket: storage.content.bucket, prefix: storage.content.prefix })
+    case "S3": {
+      const { bucket, prefix } = storage.content
+      return loaded(
+        () => import("@omnifile/storage-s3/S3Blobs"),
+        (S3Blobs) => S3Blobs.layer({ ...storage.s3, bucket, prefix })
+      )
+    }
+    case "AzureBlob": {
+      const { azure, content } = storage
+      if (azure === undefined) return notBuiltIn("content", "azblob, without a credential in storage.azure,")
+      return loaded(
+        () => import("@omnifile/storage-azure-blob/AzureBlobs"),
+        (AzureBlobs) => AzureBlobs.layer({ ...content, ...azure })
+      )
+    }
+    case "Gcs": {
+      const { content, gcs } = storage
+      return loaded(
+        () => import("@omnifile/storage-gcs/GcsBlobs"),
+        (GcsBlobs) => GcsBlobs.layer({ ...content, ...gcs })
+      )
+    }
     case "Memory":
       return BlobStore.layerMemory
     case "Other":

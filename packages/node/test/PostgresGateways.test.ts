@@ -16,7 +16,7 @@ describe.skipIf("missing" in postgres)("gateways on one Postgres", () => {
   beforeAll(async () => {
     if ("missing" in postgres) throw new Error(postgres.missing)
     const url = Redacted.make(`${postgres.url}?schema=gateways_${randomUUID().replaceAll("-", "")}`)
-    installation = await install({}, { _tag: "Postgres", url })
+    installation = await install({}, { _tag: "Postgres", url }, { _tag: "Postgres" })
     // They find no tables, both at once.
     gateways = await Promise.all([installation.start(), installation.start(), installation.start()])
   })
@@ -53,6 +53,14 @@ describe.skipIf("missing" in postgres)("gateways on one Postgres", () => {
         (await gateway(index).bob.files.list()).data.map(({ id }) => id),
         file.id
       )
+    }
+  })
+
+  it("give the content that one of them was given, from the database that they share", async () => {
+    const file = await upload(gateway(0).alice, "east")
+    for (const index of gateways.keys()) {
+      const answer = await gateway(index).alice.files.content(file.id)
+      assert.strictEqual(await answer.text(), "content for east")
     }
   })
 

@@ -15,7 +15,7 @@ import { decode } from "./Decoder.ts"
 import type { Environment } from "./Interpolation.ts"
 import type { LimitSettings } from "./LimitsSection.ts"
 import type { CacheLocation, ContentLocation, RegistryLocation } from "./StorageLocation.ts"
-import type { EncryptionKeys, S3Settings } from "./StorageSection.ts"
+import type { AzureSettings, EncryptionKeys, GcsSettings, S3Settings } from "./StorageSection.ts"
 import * as YamlSource from "./YamlSource.ts"
 
 export { ConfigurationError, type Problem } from "./ConfigurationError.ts"
@@ -29,6 +29,10 @@ export interface StorageSettings {
   readonly content: ContentLocation
   /** For content in a bucket. What is not said is what the AWS SDK finds in its surroundings. */
   readonly s3?: S3Settings | undefined
+  /** For content in Azure Blob Storage, which needs a credential. */
+  readonly azure?: AzureSettings | undefined
+  /** For content in Google Cloud Storage. What is not said is what Google's library finds in its surroundings. */
+  readonly gcs?: GcsSettings | undefined
   /** Content is encrypted under the first, before it is stored. Default: it is not. */
   readonly encryptionKeys?: EncryptionKeys | undefined
 }

@@ -79,6 +79,8 @@ const makeStorage = (options: Options) =>
     cache: Schema.optional(Field.fromSecretText(StorageLocation.readCache)),
     content: Schema.optional(Field.fromSecretText(StorageLocation.readContent(options))),
     s3: Schema.optional(StorageSection.S3),
+    azure: Schema.optional(StorageSection.Azure),
+    gcs: Schema.optional(StorageSection.Gcs),
     encryption_keys: Schema.optional(StorageSection.EncryptionKeys)
   })
 

@@ -135,6 +135,7 @@ const toLimits = (limits: Fields["limits"], cache: CacheLocation = "memory"): Pi
 const toConfiguration = (fields: Fields, cwd: string, fromEnv: Partial<ServerSettings>): Configuration => {
   const { accounts, keys, limits, models, previous_secrets = [], secret, server = {}, storage } = fields
   const defaultStorage = Defaults.storage(cwd)
+  const azure = storage?.azure && StorageSection.toAzureSettings(storage.azure)
   return {
     accounts: accounts.map(toAccount),
     deployments: models.flatMap(toDeployments),
@@ -145,6 +146,8 @@ const toConfiguration = (fields: Fields, cwd: string, fromEnv: Partial<ServerSet
       cache: storage?.cache ?? defaultStorage.cache,
       content: storage?.content ?? defaultStorage.content,
       ...(storage?.s3 === undefined ? {} : { s3: StorageSection.toS3Settings(storage.s3) }),
+      ...(azure === undefined ? {} : { azure }),
+      ...(storage?.gcs === undefined ? {} : { gcs: StorageSection.toGcsSettings(storage.gcs, cwd) }),
       ...(storage?.encryption_keys === undefined ? {} : { encryptionKeys: storage.encryption_keys })
     },
     secret: {

@@ -199,6 +199,18 @@ const wholeCredentials: Rule = (tree) =>
       : []
   })
 
+const azureNeedsCredential: Rule = (tree) => {
+  const storage = fieldOf(tree, "storage")
+  const azure = fieldOf(storage, "azure")
+  const path = ["storage", "azure"]
+  const given = ["account_key", "sas_token"].filter((field) => fieldOf(azure, field) !== undefined)
+  if (given.length === 2) return [{ path: [...path, "sas_token"], message: "is not for an account_key beside it" }]
+  const isAzure = /^azblob:/i.test(textField(storage, "content") ?? "")
+  return isAzure && given.length === 0
+    ? [{ path, message: "needs account_key or sas_token for content in Azure", kind: "absence" }]
+    : []
+}
+
 const contentBesideRecords: Rule = (tree) => {
   const storage = fieldOf(tree, "storage")
   return textField(storage, "content") !== "postgres:" || isPostgres(textField(storage, "registry") ?? "")
@@ -229,5 +241,6 @@ export const check = (tree: unknown, providers: ReadonlyArray<string>): Readonly
     sharedRegistryNeedsSecret,
     unique(["storage", "encryption_keys", "*", "id"]),
     wholeCredentials,
+    azureNeedsCredential,
     contentBesideRecords
   ].flatMap((rule) => rule(tree))

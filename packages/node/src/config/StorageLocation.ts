@@ -31,7 +31,29 @@ export type ContentLocation =
   /** The registry's own database. */
   | { readonly _tag: "Postgres" }
   | { readonly _tag: "S3"; readonly bucket: string; /** Empty, or ends with a slash. */ readonly prefix: string }
+  | AzureBlob
+  | Gcs
   | Other
+
+export interface AzureBlob {
+  readonly _tag: "AzureBlob"
+  readonly account: string
+  readonly container: string
+  /** Empty, or ends with a slash. */
+  readonly prefix: string
+  /** The URL of the account's blobs, if it is not the one in Azure. */
+  readonly endpoint?: string | undefined
+}
+
+/** A bucket of Google Cloud Storage. */
+export interface Gcs {
+  readonly _tag: "Gcs"
+  readonly bucket: string
+  /** Empty, or ends with a slash. */
+  readonly prefix: string
+  /** The URL of another server that speaks its API. */
+  readonly endpoint?: string | undefined
+}
 
 /** A Redis server; the URL may hold a password. */
 export interface Redis {
@@ -55,7 +77,7 @@ export interface Options {
 type Read<A> = Result.Result<A, string>
 
 /** Schemes that are no slips, but belong to backends that are not in this version. */
-const notBuiltIn = ["azblob", "gs", "mysql", "mongodb"]
+const notBuiltIn = ["mysql", "mongodb"]
 
 const schemeOf = (text: string): string | undefined => /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase()
 
@@ -110,13 +132,58 @@ export const readRegistry =
       : Result.succeed({ _tag: "Sqlite", filename })
   }
 
-/** `s3://BUCKET` or `s3://BUCKET/PREFIX`; a URL with anything else is no location. */
-const bucketOf = (text: string): Result.Result<ContentLocation, string> => {
-  const [, bucket, prefix = ""] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([^?#@]*))?$/i.exec(text) ?? []
-  if (bucket === undefined) return Result.fail("must be s3://BUCKET/PREFIX; credentials belong to storage.s3")
-  const path = prefix.replace(/^\/+|\/+$/g, "")
-  return Result.succeed({ _tag: "S3", bucket, prefix: path === "" ? "" : `${path}/` })
+const toPrefix = (path: string): string => {
+  const bare = path.replace(/^\/+|\/+$/g, "")
+  return bare === "" ? "" : `${bare}/`
 }
+
+/** `s3://BUCKET` or `s3://BUCKET/PREFIX`; a URL with anything else is no location. */
+const bucketOf = (text: string): Read<ContentLocation> => {
+  const [, bucket, prefix = ""] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([^?#@]*))?$/i.exec(text) ?? []
+  return bucket === undefined
+    ? Result.fail("must be s3://BUCKET/PREFIX; credentials belong to storage.s3")
+    : Result.succeed({ _tag: "S3", bucket, prefix: toPrefix(prefix) })
+}
+
+/** The URL in `endpoint=URL`, which may be left out; null for anything else. */
+const endpointOf = (query: string): string | undefined | null => {
+  if (query === "") return undefined
+  const parameters = new URLSearchParams(query)
+  const endpoint = parameters.get("endpoint") ?? ""
+  if (parameters.size !== 1 || !URL.canParse(endpoint)) return null
+  const { hash, password, protocol, search, username } = new URL(endpoint)
+  const isBare = username === "" && password === "" && search === "" && hash === ""
+  return isBare && (protocol === "http:" || protocol === "https:") ? endpoint : null
+}
+
+/** `azblob://ACCOUNT/CONTAINER/PREFIX?endpoint=URL`; what is after the container may be left out. */
+const azureBlobOf = (text: string): Read<ContentLocation> => {
+  const [, account, container, prefix = "", query = ""] =
+    /^azblob:\/\/([a-z0-9]{3,24})\/([a-z0-9$][a-z0-9-]{2,62})(?:\/([^?#@]*))?(?:\?([^#]*))?$/i.exec(text) ?? []
+  const endpoint = endpointOf(query)
+  return account === undefined || container === undefined || endpoint === null
+    ? Result.fail("must be azblob://ACCOUNT/CONTAINER/PREFIX?endpoint=URL; credentials belong to storage.azure")
+    : Result.succeed({ _tag: "AzureBlob", account, container, prefix: toPrefix(prefix), endpoint })
+}
+
+/** `gs://BUCKET/PREFIX?endpoint=URL`; what is after the bucket may be left out. */
+const gcsOf = (text: string): Read<ContentLocation> => {
+  const [, bucket, prefix = "", query = ""] =
+    /^gs:\/\/([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:\/([^?#@]*))?(?:\?([^#]*))?$/i.exec(text) ?? []
+  const endpoint = endpointOf(query)
+  return bucket === undefined || endpoint === null
+    ? Result.fail("must be gs://BUCKET/PREFIX?endpoint=URL; credentials belong to storage.gcs")
+    : Result.succeed({ _tag: "Gcs", bucket, prefix: toPrefix(prefix), endpoint })
+}
+
+const buckets = new Map([
+  ["s3", bucketOf],
+  ["azblob", azureBlobOf],
+  ["gs", gcsOf]
+])
+
+const contentForms =
+  "must be file:PATH, s3://BUCKET/PREFIX, azblob://ACCOUNT/CONTAINER/PREFIX, gs://BUCKET/PREFIX, postgres:, memory: or none"
 
 export const readContent =
   (options: Options) =>
@@ -124,10 +191,12 @@ export const readContent =
     if (isMemory(text)) return Result.succeed({ _tag: "Memory" })
     if (text === "none" || text === "none:") return Result.succeed({ _tag: "None" })
     if (text === "postgres:") return Result.succeed({ _tag: "Postgres" })
-    if (schemeOf(text) === "s3" && !options.schemes.includes("s3")) return bucketOf(text)
+    const scheme = schemeOf(text) ?? ""
+    const readBucket = options.schemes.includes(scheme) ? undefined : buckets.get(scheme)
+    if (readBucket !== undefined) return readBucket(text)
     const directory = pathOf(text, "file", options.cwd)
     return directory === undefined
-      ? readOther(text, options, "must be file:PATH, s3://BUCKET/PREFIX, memory: or none")
+      ? readOther(text, options, contentForms)
       : Result.succeed({ _tag: "Disk", directory })
   }
 

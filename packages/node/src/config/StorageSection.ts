@@ -1,9 +1,12 @@
 /** What the section `storage` of a configuration says about content beside where it is. */
 import type { EncryptionKey } from "@omnifile/core/EncryptedBlobs"
+import type * as AzureBlobs from "@omnifile/storage-azure-blob/AzureBlobs"
+import type * as GcsBlobs from "@omnifile/storage-gcs/GcsBlobs"
 import type * as S3Blobs from "@omnifile/storage-s3/S3Blobs"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { resolve } from "node:path"
 import * as Field from "./Field.ts"
 
 /** Where the server of a bucket is, and how it is spoken to. */
@@ -43,6 +46,35 @@ export const toS3Settings = (fields: (typeof S3)["Type"]): S3Settings => {
     partSize: fields.part_size
   }
 }
+
+/** How an account of Azure Blob Storage is opened. */
+export const Azure = Schema.Struct({
+  account_key: Schema.optional(Field.credential),
+  sas_token: Schema.optional(Field.credential),
+  block_size: Schema.optional(Field.size)
+})
+
+export type AzureSettings = Pick<AzureBlobs.Options, "blockSize" | "credential">
+
+/** Undefined without a credential, which a rule has told. */
+export const toAzureSettings = (fields: (typeof Azure)["Type"]): AzureSettings | undefined => {
+  const { account_key, block_size: blockSize, sas_token } = fields
+  if (account_key !== undefined) return { credential: { _tag: "AccountKey", key: account_key }, blockSize }
+  return sas_token === undefined ? undefined : { credential: { _tag: "SasToken", token: sas_token }, blockSize }
+}
+
+/** How a bucket of Google Cloud Storage is opened. */
+export const Gcs = Schema.Struct({
+  key_file: Schema.optional(Field.name(4096)),
+  chunk_size: Schema.optional(Field.size)
+})
+
+export type GcsSettings = Pick<GcsBlobs.Options, "chunkSize" | "keyFile">
+
+export const toGcsSettings = ({ chunk_size, key_file }: (typeof Gcs)["Type"], cwd: string): GcsSettings => ({
+  keyFile: key_file === undefined ? undefined : resolve(cwd, key_file),
+  chunkSize: chunk_size
+})
 
 const keyId: Field.Field<string> = Field.make((input) =>
   typeof input === "string" && /^[A-Za-z0-9._-]{1,16}$/.test(input)

@@ -213,7 +213,56 @@ files: { on_partial_failure: any, replicate: targets, allow_provider_ids: true, 
     })
   )
 
+  it.effect("knows containers of Azure, and buckets of Google", () =>
+    Effect.gen(function* () {
+      const azure = yield* parse(
+        text({
+          more: [
+            "storage:",
+            '  content: "azblob://myaccount/files/blobs?endpoint=http://127.0.0.1:10000/myaccount"',
+            "  azure: { account_key: c2VjcmV0, block_size: 4MiB }"
+          ].join("\n")
+        })
+      )
+      assert.deepStrictEqual(azure.storage.content, {
+        _tag: "AzureBlob",
+        account: "myaccount",
+        container: "files",
+        prefix: "blobs/",
+        endpoint: "http://127.0.0.1:10000/myaccount"
+      })
+      assert.strictEqual(azure.storage.azure?.blockSize, 4 * 1024 * 1024)
+      assert.strictEqual(azure.storage.azure?.credential._tag, "AccountKey")
+      assert.notInclude(JSON.stringify(azure.storage), "c2VjcmV0")
+
+      const google = yield* parse(text({ more: 'storage: { content: "gs://my_bucket", gcs: { key_file: key.json } }' }))
+      assert.deepStrictEqual(google.storage.content, {
+        _tag: "Gcs",
+        bucket: "my_bucket",
+        prefix: "",
+        endpoint: undefined
+      })
+      assert.isTrue(google.storage.gcs?.keyFile?.endsWith("/key.json"))
+    })
+  )
+
   for (const [title, more, message] of [
+    ["Azure without a credential", 'storage: { content: "azblob://account/files" }', "needs account_key or sas_token"],
+    [
+      "two credentials for Azure",
+      "storage: { azure: { account_key: a, sas_token: b } }",
+      "storage.azure.sas_token: is not for an account_key beside it"
+    ],
+    [
+      "a container that is none",
+      'storage: { content: "azblob://account", azure: { account_key: a } }',
+      "must be azblob://ACCOUNT/CONTAINER/PREFIX"
+    ],
+    [
+      "a parameter that is none",
+      'storage: { content: "gs://bucket?endpont=http://localhost" }',
+      "must be gs://BUCKET/PREFIX?endpoint=URL"
+    ],
     ["half of a bucket's credentials", "storage: { s3: { access_key_id: id } }", "secret_access_key: is required"],
     ["a short key", 'storage: { encryption_keys: [{ id: a, secret: "c2hvcnQ=" }] }', "must be 32 bytes in base64"],
     [

@@ -133,7 +133,7 @@ files: { idempotency_ttl: 1w, on_partial_failure: some }
     problems: [
       "8:13 storage.registry: mysql storage is not built into this version: must be sqlite:PATH, postgres://..., redis://HOST or memory:",
       "9:10 storage.cache: must be memory or redis://HOST",
-      "10:12 storage.content: must be file:PATH, s3://BUCKET/PREFIX, memory: or none"
+      "10:12 storage.content: must be file:PATH, s3://BUCKET/PREFIX, azblob://ACCOUNT/CONTAINER/PREFIX, gs://BUCKET/PREFIX, postgres:, memory: or none"
     ]
   },
   {
@@ -150,7 +150,7 @@ files: { idempotency_ttl: 1w, on_partial_failure: some }
     yaml: text({ more: 'storage: { registry: "sqlite::memory:", content: "file:" }' }),
     problems: [
       "7:22 storage.registry: must be sqlite:PATH, postgres://..., redis://HOST or memory:",
-      "7:50 storage.content: must be file:PATH, s3://BUCKET/PREFIX, memory: or none"
+      "7:50 storage.content: must be file:PATH, s3://BUCKET/PREFIX, azblob://ACCOUNT/CONTAINER/PREFIX, gs://BUCKET/PREFIX, postgres:, memory: or none"
     ]
   },
   {

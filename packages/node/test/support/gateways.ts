@@ -45,7 +45,8 @@ const quick = new CallPolicy({ ...defaultPolicy, attempts: 1 })
 
 export const install = async (
   files: Partial<FileSettings> = {},
-  registry?: Configuration["storage"]["registry"]
+  registry?: Configuration["storage"]["registry"],
+  content?: Configuration["storage"]["content"]
 ): Promise<Installation> => {
   const directory = await mkdtemp(join(tmpdir(), "omnifile-gateways-"))
   const emulator = await OpenAIEmulator.start({ accounts: accounts.map((name) => ({ name, key: `sk-${name}` })) })
@@ -73,7 +74,7 @@ export const install = async (
     storage: {
       registry: registry ?? { _tag: "Sqlite", filename: join(directory, "registry.db") },
       cache: "memory",
-      content: { _tag: "Disk", directory: join(directory, "blobs") }
+      content: content ?? { _tag: "Disk", directory: join(directory, "blobs") }
     },
     secret: { current: Redacted.make("a secret of the tests of gateways"), previous: [] },
     server: { ...Defaults.server, port: 0, log: { format: "json", level: "None" } },

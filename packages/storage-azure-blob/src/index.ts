@@ -1,0 +1,1 @@
+export * as AzureBlobs from "./AzureBlobs.ts"

@@ -1,0 +1,1 @@
+export * as GcsBlobs from "./GcsBlobs.ts"
