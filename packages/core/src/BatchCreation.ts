@@ -117,10 +117,21 @@ export const make = Effect.gen(function* () {
         )
   }
 
+  /**
+   * The model name behind what a line says. LiteLLM has put the provider's own name for the model into the lines of the
+   * files that were imported from it.
+   */
+  const modelNameOf = (principal: Principal, { id, models }: ManagedFile, value: string): string => {
+    if (id === null || Option.isNone(LitellmId.recognise(id))) return value
+    const isServed = (name: string) => catalog.deployments(name, principal).some(({ model }) => model === value)
+    return catalog.deployments(value, principal).length > 0 ? value : (models.find(isServed) ?? value)
+  }
+
   /** The model that decides where the batch runs. */
   const chooseModel = Effect.fnUntraced(function* (
     principal: Principal,
     { model }: CreateBatch,
+    file: ManagedFile,
     { models }: BatchSummary
   ) {
     const [first, second] = models
@@ -128,12 +139,14 @@ export const make = Effect.gen(function* () {
       const message = `Line ${second.line} of the input file is for the model ${second.value}, and line ${first?.line} for ${first?.value}: all lines of a batch must be for one model, unless the request names one.`
       return yield* invalid(message, param, "mixed_models")
     }
-    const unknown = models.find(({ value }) => catalog.deployments(value, principal).length === 0)
+    const isUnknown = ({ value }: Mention) =>
+      catalog.deployments(modelNameOf(principal, file, value), principal).length === 0
+    const unknown = models.find(isUnknown)
     if (unknown !== undefined) {
       const message = `Line ${unknown.line} of the input file is for a model that does not exist or that the key may not use: ${unknown.value}.`
       return yield* invalid(message, param, "model_not_found")
     }
-    return model ?? first?.value ?? ""
+    return model ?? (first === undefined ? "" : modelNameOf(principal, file, first.value))
   })
 
   const upstreamBody = ({ body }: CreateBatch, remoteId: string): JsonObject => {
@@ -186,7 +199,7 @@ export const make = Effect.gen(function* () {
       const { file, summary } = yield* summarise(yield* kept(given))
       yield* checkEndpoint(operation, summary)
       const named = yield* lineFiles(principal, summary)
-      const model = yield* chooseModel(principal, operation, summary)
+      const model = yield* chooseModel(principal, operation, file, summary)
       return yield* creation.create(call, {
         kind: "batch",
         model,

@@ -10,6 +10,7 @@ import * as LitellmId from "./LitellmId.ts"
 import { isVisible, type ManagedFile } from "./ManagedFile.ts"
 import type { Principal } from "./Principal.ts"
 import { Registry } from "./Registry.ts"
+import { Sha256 } from "./Sha256.ts"
 import type { StorageError } from "./StorageError.ts"
 import { UnifiedIds } from "./UnifiedId.ts"
 
@@ -38,13 +39,13 @@ export class FileLookup extends Context.Service<
 const make = Effect.gen(function* () {
   const registry = yield* Registry
   const ids = yield* UnifiedIds
+  const sha256 = yield* Sha256
 
-  /** Ours are keyed by the UUID inside; imported ones by the whole ID. */
+  /** Ours are keyed by the UUID inside; imported ones by a digest of the ID. */
   const keyOf = (id: string): string | undefined => {
     const identity = ids.decode("file", id)
     if (Option.isSome(identity)) return identity.value.uuid
-    const imported = LitellmId.recognise(id)
-    return Option.isSome(imported) ? id : undefined
+    return Option.isSome(LitellmId.recognise(id)) ? LitellmId.rowKey(sha256, id) : undefined
   }
 
   const check = (
@@ -94,4 +95,4 @@ const make = Effect.gen(function* () {
   })
 })
 
-export const layer: Layer.Layer<FileLookup, never, Registry | UnifiedIds> = Layer.effect(FileLookup, make)
+export const layer: Layer.Layer<FileLookup, never, Registry | Sha256 | UnifiedIds> = Layer.effect(FileLookup, make)

@@ -42,7 +42,7 @@ export class JobOutput extends Schema.Class<JobOutput>("JobOutput")({
 
 /** Times in milliseconds since 1970. */
 export class Job extends Schema.Class<Job>("Job")({
-  /** The key of the row: the UUID inside the unified ID, or an imported ID as it is. */
+  /** The key of the row: the UUID inside the unified ID, or one made of an imported ID. */
   key: Schema.String,
   kind: Schema.Literals(jobKinds),
   /** The unified ID. It is there once the provider has taken the job. */

@@ -21,6 +21,7 @@ import { Registry } from "./Registry.ts"
 import type { Change } from "./RegistryBackend.ts"
 import { instant, remotePartition } from "./RegistryIndexes.ts"
 import { Settings } from "./Settings.ts"
+import { Sha256 } from "./Sha256.ts"
 import { isConflict, StorageError } from "./StorageError.ts"
 import { UnifiedIds } from "./UnifiedId.ts"
 import type { ProviderAccount } from "./Upstream.ts"
@@ -103,14 +104,15 @@ const make = Effect.gen(function* () {
   const ids = yield* UnifiedIds
   const instance = yield* Instance
   const registry = yield* Registry
+  const sha256 = yield* Sha256
   const { jobs } = registry
   const { claimTtl } = (yield* Settings).jobs
 
-  /** Ours are keyed by the UUID inside; imported ones by the whole ID. */
+  /** Ours are keyed by the UUID inside; imported ones by a digest of the ID. */
   const keyOf = (kind: JobKind, id: string): string | undefined => {
     const identity = ids.decode(kind, id)
     if (Option.isSome(identity)) return identity.value.uuid
-    return Option.isSome(LitellmId.recognise(id)) ? id : undefined
+    return Option.isSome(LitellmId.recognise(id)) ? LitellmId.rowKey(sha256, id) : undefined
   }
 
   const values = (found: ReadonlyArray<Versioned<Job>>) => found.map(({ value }) => value)
@@ -236,4 +238,7 @@ const isOfFile = (
   reads: ReadonlyArray<{ readonly file: ManagedFile; readonly param: string }>
 ): boolean => reason._tag === "Conflict" && reads.some(({ file }) => file.key === reason.key)
 
-export const layer: Layer.Layer<Jobs, never, Catalog | Instance | Registry | UnifiedIds> = Layer.effect(Jobs, make)
+export const layer: Layer.Layer<Jobs, never, Catalog | Instance | Registry | Sha256 | UnifiedIds> = Layer.effect(
+  Jobs,
+  make
+)

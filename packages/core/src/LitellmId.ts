@@ -10,6 +10,8 @@ import * as Result from "effect/Result"
 
 import * as base64url from "./internal/base64url.ts"
 import { fromUtf8 } from "./internal/binary.ts"
+import { hexOfText, type Sha256 } from "./Sha256.ts"
+import * as Uuid from "./Uuid.ts"
 
 /** A managed file, or an output file of a batch. The first generations carried no models, or no provider file. */
 export interface LitellmFile {
@@ -244,3 +246,10 @@ export const recognise = (text: string): Option.Option<LitellmIdentity> => {
   const [start, parse] = form
   return Option.fromUndefinedOr(parse(decoded.slice(start.length)))
 }
+
+/**
+ * The key of the row of an imported ID, and of its content: IDs of LiteLLM are longer than a name of a file may be, and
+ * differ in upper and lower case.
+ */
+export const rowKey = (sha256: Sha256["Service"], id: string): string =>
+  Uuid.fromDigest(hexOfText(sha256, `litellm\0${id}`))

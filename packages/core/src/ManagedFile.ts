@@ -102,7 +102,7 @@ export const fileStates = ["receiving", "creating", "ready", "deleting", "delete
 export type FileState = (typeof fileStates)[number]
 
 export class ManagedFile extends Schema.Class<ManagedFile>("ManagedFile")({
-  /** The key of the row and of the content: the UUID inside the unified ID, or an imported ID as it is. */
+  /** The key of the row and of the content: the UUID inside the unified ID, or one made of an imported ID. */
   key: Schema.String,
   /** The unified ID. It is there once the file was ready. */
   id: Schema.NullOr(Schema.String),

@@ -13,6 +13,7 @@ import { update } from "../src/ManagedFile.ts"
 import * as Registry from "../src/Registry.ts"
 import { RegistryBackend } from "../src/RegistryBackend.ts"
 import { idempotencyChange, IdempotencyRecord } from "../src/RegistryRecords.ts"
+import * as Sha256 from "../src/Sha256.ts"
 import { UnifiedIds } from "../src/UnifiedId.ts"
 import { job, reading } from "./support/jobs.ts"
 import { admin, alice, bob } from "./support/principals.ts"
@@ -37,7 +38,8 @@ const open = (view: SharedStorage.StorageView) =>
         Layer.mergeAll(
           empty,
           Layer.succeed(RegistryBackend, view.backend),
-          Layer.orDie(UnifiedIds.layerSealed({ current: Redacted.make("a secret for tests") }))
+          Layer.orDie(UnifiedIds.layerSealed({ current: Redacted.make("a secret for tests") })),
+          Sha256.layerPortable
         )
       )
     )
