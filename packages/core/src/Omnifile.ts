@@ -12,6 +12,7 @@ import type { BlobStore } from "./BlobStore.ts"
 import * as Catalog from "./Catalog.ts"
 import * as CopyUpload from "./CopyUpload.ts"
 import * as Deployments from "./Deployments.ts"
+import * as Erasure from "./Erasure.ts"
 import * as Events from "./Events.ts"
 import * as Facade from "./Facade.ts"
 import * as Failover from "./Failover.ts"
@@ -67,6 +68,7 @@ export type Backends = BlobStore | HttpTransport | RegistryBackend | Sha256 | Un
 export type Services =
   | Batches.Batches
   | Catalog.Catalog
+  | Erasure.Erasure
   | Events.Events
   | Files.Files
   | FineTuning.FineTuning
@@ -103,8 +105,15 @@ const layerOperations = Layer.mergeAll(
   UsageReader.layer
 )
 
-/** What happens without anyone asking. */
-const layerLoops = Layer.mergeAll(Events.layer, JobPoller.layer, Maintenance.layer, UploadExpiry.layer, Webhooks.layer)
+/** What happens without anyone asking, and what an operator asks for. */
+const layerLoops = Layer.mergeAll(
+  Erasure.layer,
+  Events.layer,
+  JobPoller.layer,
+  Maintenance.layer,
+  UploadExpiry.layer,
+  Webhooks.layer
+)
 
 export const layer = ({ catalog, hooks = [], settings = {} }: Options): Layer.Layer<Services, StorageError, Backends> =>
   Pipeline.layer.pipe(

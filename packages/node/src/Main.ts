@@ -8,9 +8,8 @@ import * as Result from "effect/Result"
 import { existsSync } from "node:fs"
 import type { RequestListener } from "node:http"
 import { resolve } from "node:path"
-import { parseArgs } from "node:util"
+import * as CommandLine from "./CommandLine.ts"
 import * as Configuration from "./config/Configuration.ts"
-import * as Doctor from "./Doctor.ts"
 import type { Gateway } from "./Gateway.ts"
 import * as Open from "./Open.ts"
 import { builtInProviders } from "./Providers.ts"
@@ -25,17 +24,6 @@ export interface MainOptions {
   /** A framework around the gateway; without one the gateway answers alone. */
   readonly listener?: ((gateway: Gateway) => RequestListener) | undefined
 }
-
-const usage = (name: string): string => `Usage: ${name} [doctor] [--config FILE]
-
-  doctor          checks the configuration, storage, accounts, clock and secrets, and starts nothing;
-                  ends with exit code 1 if anything would keep the server from its work
-  --config FILE   the configuration; else $OMNIFILE_CONFIG, else ./omnifile.yaml if there is one
-  --help          this text
-
-Without a configuration, accounts are taken from OPENAI_API_KEY and ANTHROPIC_API_KEY; without those, two
-emulated providers are started. PORT and HOST take precedence over the configuration.
-`
 
 const defaultFile = "omnifile.yaml"
 
@@ -120,31 +108,83 @@ const start = async (options: MainOptions, source: Source): Promise<void> => {
   })
 }
 
-/** Tells what works and what does not, a line each. */
-const examine = async ({ configuration }: Source): Promise<void> => {
-  const findings = await Effect.runPromise(
-    Effect.provide(Doctor.examine(configuration, builtInProviders), Logger.layer([]))
-  )
-  process.stdout.write(Doctor.toText([{ subject: "configuration", verdict: "ok", detail: "is valid" }, ...findings]))
-  if (findings.some(({ verdict }) => verdict === "failed")) process.exitCode = 1
+/** Wrong use of the command line, or something that could not be looked at. */
+const couldNot = (message: string): void => {
+  process.stderr.write(`${message}\n`)
+  process.exitCode = 2
 }
 
-/** Runs the program. What is wrong with the configuration goes to standard error, all of it, with exit code 1. */
-export const main = async (options: MainOptions): Promise<void> => {
-  const { positionals, values } = parseArgs({
-    options: { config: { type: "string" }, help: { type: "boolean" } },
-    allowPositionals: true
-  })
-  const { config, help } = values
-  const [command, ...more] = positionals
-  if ((command !== undefined && command !== "doctor") || more.length > 0) {
-    return fail(`Unknown command ${positionals.join(" ")}\n\n${usage(options.name)}`)
+/** What a command prints, and how the program ends. */
+interface Outcome {
+  readonly text: string
+  readonly exitCode: 0 | 1 | 2
+}
+
+/** Runs a command and prints what it answers; what it fails with is told in one line. */
+const print = async (outcome: Effect.Effect<Outcome, { readonly message: string }>): Promise<void> => {
+  const exit = await Effect.runPromise(Effect.result(Effect.provide(outcome, Logger.layer([]))))
+  if (Result.isFailure(exit)) return couldNot(exit.failure.message)
+  process.stdout.write(exit.success.text)
+  process.exitCode = exit.success.exitCode
+}
+
+type Offline = Exclude<CommandLine.Command, { readonly _tag: "Serve" | "Help" }>
+
+/** Each is loaded when it is asked for, so that a server starts without it. */
+const perform = async (command: Offline, { configuration }: Source): Promise<void> => {
+  switch (command._tag) {
+    case "Doctor": {
+      const { examine } = await import("./DoctorCommand.ts")
+      return print(examine(command, configuration, builtInProviders))
+    }
+    case "ImportLitellm": {
+      const { run, toText } = await import("./litellm/ImportCommand.ts")
+      const outcome = Effect.map(run(command, configuration, process.env), (report): Outcome => ({
+        text: toText(report, command),
+        exitCode: 0
+      }))
+      return print(outcome)
+    }
+    case "Erase": {
+      const { erase } = await import("./EraseCommand.ts")
+      return print(erase(command, configuration))
+    }
   }
-  if (help === true) return void process.stdout.write(usage(options.name))
-  const source = await Effect.runPromise(Effect.result(findSource(config, options)))
+}
+
+/** Whoever has only LiteLLM's configuration at hand gives it as `--config`; ours is then looked for as usual. */
+const withConfigsApart = async (command: CommandLine.Command): Promise<CommandLine.Command> => {
+  if (command._tag !== "ImportLitellm" || command.config === undefined || command.litellmConfig !== undefined) {
+    return command
+  }
+  const { isLitellm, readYaml } = await import("./litellm/LitellmModels.ts")
+  const value = await Effect.runPromise(Effect.result(readYaml(command.config)))
+  return Result.isSuccess(value) && isLitellm(value.success)
+    ? { ...command, config: undefined, litellmConfig: command.config }
+    : command
+}
+
+/** Emulated providers are for a server: what works on rows works on those of a configuration. */
+const needsConfiguration = (command: Offline): boolean => command._tag !== "Doctor"
+
+/**
+ * Runs the program. What is wrong with the configuration goes to standard error, all of it, with exit code 1; what is
+ * wrong with the command line in one line, with exit code 2.
+ */
+export const main = async (options: MainOptions): Promise<void> => {
+  const parsed = CommandLine.parse(process.argv.slice(2), process.env)
+  if (Result.isFailure(parsed))
+    return couldNot(`${options.name}: ${parsed.failure} (${options.name} --help tells more)`)
+  const command = await withConfigsApart(parsed.success)
+  if (command._tag === "Help") return void process.stdout.write(CommandLine.usage(options.name))
+  const isOffline = command._tag !== "Serve"
+  if (isOffline && needsConfiguration(command) && findFile(command.config) === undefined) {
+    return couldNot(`${options.name}: there is no configuration; name one by --config`)
+  }
+  const source = await Effect.runPromise(Effect.result(findSource(command.config, options)))
   if (Result.isFailure(source)) return fail(source.failure.message)
-  if (command === "doctor") {
-    await examine(source.success)
+  if (isOffline) {
+    await perform(command, source.success)
     return source.success.close()
   }
   try {

@@ -114,6 +114,10 @@ export const open = (options: OpenOptions): Promise<Gateway.GatewayOver<Services
     Logging.layer(options.configuration.server.log)
   )
 
+/** The core over the configured storage and accounts, for what an operator does beside the servers. */
+export const layerCore = (options: OpenOptions) =>
+  Layer.provide(Omnifile.layer(coreOptions(options)), layerBackends(options))
+
 /** The same for a program without a server: the core as promises. Close it at the program's end. */
 export const openProgram = (options: OpenOptions): Promise<Facade> =>
   Omnifile.make({ ...coreOptions(options), backends: layerBackends(options) })

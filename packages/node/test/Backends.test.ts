@@ -6,7 +6,7 @@ import { createServer } from "node:http"
 import { afterAll } from "vitest"
 import * as Configuration from "../src/config/Configuration.ts"
 import * as Doctor from "../src/Doctor.ts"
-import * as Open from "../src/Open.ts"
+import { builtInProviders } from "../src/Providers.ts"
 
 /** Any of the services, as long as it is asked for what is not there. */
 const requests: Array<string> = []
@@ -36,7 +36,7 @@ const examine = (storage: string) =>
     ].join("\n")
     const options = { file: "omnifile.yaml", cwd: "/", env: {}, providers: ["openai"] }
     const configuration = yield* Configuration.parse(yaml, options)
-    const findings = yield* Doctor.examine(configuration, Open.builtInProviders)
+    const findings = yield* Doctor.examine(configuration, builtInProviders)
     return findings.find(({ subject }) => subject === "content")
   })
 

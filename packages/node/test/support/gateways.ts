@@ -22,6 +22,7 @@ export interface RunningGateway {
 }
 
 export interface Installation {
+  readonly configuration: Configuration
   readonly emulator: OpenAIEmulator.Emulator
   readonly start: () => Promise<RunningGateway>
   /** Stops all that is still running. */
@@ -39,17 +40,22 @@ const deployments = [
 
 const users = ["alice", "bob", "admin"] as const
 
-const keyOf = (user: (typeof users)[number]): string => `sk-test-key-of-${user}`
+export const keyOf = (user: (typeof users)[number]): string => `sk-test-key-of-${user}`
 
 const quick = new CallPolicy({ ...defaultPolicy, attempts: 1 })
 
 export const install = async (
   files: Partial<FileSettings> = {},
   registry?: Configuration["storage"]["registry"],
-  content?: Configuration["storage"]["content"]
+  content?: Configuration["storage"]["content"],
+  /** The providers' clock. */
+  now?: () => number
 ): Promise<Installation> => {
   const directory = await mkdtemp(join(tmpdir(), "omnifile-gateways-"))
-  const emulator = await OpenAIEmulator.start({ accounts: accounts.map((name) => ({ name, key: `sk-${name}` })) })
+  const emulator = await OpenAIEmulator.start({
+    accounts: accounts.map((name) => ({ name, key: `sk-${name}` })),
+    now
+  })
   const configuration: Configuration = {
     accounts: accounts.map(
       (id) =>
@@ -82,6 +88,7 @@ export const install = async (
   }
   const running: Array<RunningGateway> = []
   return {
+    configuration,
     emulator,
     start: async () => {
       const gateway = await Open.open({ configuration })
