@@ -1,6 +1,7 @@
 /**
  * What happens without anyone asking: uploads that a crash left half done are undone, deletions go on until
- * nothing is left, files expire, missing copies are made, tombstones and old idempotency records go.
+ * nothing is left, files expire or become older than their team keeps them, missing copies are made, tombstones and
+ * old idempotency records go.
  *
  * The work to do stands in the rows, by the time at which it is due, so any instance can do it.
  */
@@ -18,6 +19,7 @@ import { LostUploads } from "./LostUploads.ts"
 import { abandonedUpload, type ManagedFile, openUploads, originalVariant, Replica, update } from "./ManagedFile.ts"
 import { Registry } from "./Registry.ts"
 import { backoff, Removal } from "./Removal.ts"
+import * as Retention from "./Retention.ts"
 import { Replication } from "./Replication.ts"
 import { Settings } from "./Settings.ts"
 import type { StorageError } from "./StorageError.ts"
@@ -55,6 +57,7 @@ const make = Effect.gen(function* () {
   const replication = yield* Replication
   const { instanceTtl, maintenanceInterval, onPartialFailure } = yield* Settings
   const scope = yield* Effect.scope
+  const sweepOldFiles = yield* Retention.make
   const permits = yield* Semaphore.make(concurrency)
   const busy = new Set<string>()
 
@@ -179,6 +182,7 @@ const make = Effect.gen(function* () {
   /** Begins all that is due and not in work yet, so that what a slow provider holds up holds up nothing else. */
   const begin = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
+    yield* sweepOldFiles
     const due = (yield* registry.dueFiles(now, batch)).filter(({ key }) => !busy.has(key))
     for (const { key } of due) busy.add(key)
     const begun = yield* Effect.forEach(due, (file) => Effect.forkIn(attend(file), scope))

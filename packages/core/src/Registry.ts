@@ -32,6 +32,8 @@ export interface ListFiles {
   readonly purpose: Purpose | null
   readonly order: "asc" | "desc"
   readonly after: Position | undefined
+  /** With `asc`, only files that were made by then; milliseconds since 1970. */
+  readonly until?: number | undefined
   readonly limit: number
 }
 
@@ -282,7 +284,7 @@ const make = Effect.gen(function* () {
         const after = change(value)
         return Effect.succeed(after === undefined ? undefined : { file: after })
       }),
-    listFiles: ({ after, limit, order, purpose, scopes }) =>
+    listFiles: ({ after, limit, order, purpose, scopes, until }) =>
       scopes.length === 0
         ? Effect.succeed([])
         : scanFiles({
@@ -290,6 +292,7 @@ const make = Effect.gen(function* () {
             partitions: scopes.map((scope) => listPartition(scope, purpose)),
             order,
             after,
+            until: until === undefined ? undefined : instant(until),
             limit
           }),
     dueFiles: Effect.fnUntraced(function* (now, limit) {

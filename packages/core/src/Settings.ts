@@ -37,6 +37,8 @@ export interface FileSettings {
   readonly instanceTtl: number
   /** Between two rounds of recovery and clean-up, in milliseconds. */
   readonly maintenanceInterval: number
+  /** How long the files of a team are kept, in milliseconds. Those of other teams stay. */
+  readonly retention: ReadonlyMap<string, number>
   readonly jobs: JobSettings
   readonly events: EventSettings
   /** Whether what calls and jobs use is counted. */
@@ -87,6 +89,7 @@ export const defaults: FileSettings = {
   tombstoneTtl: day,
   instanceTtl: 6_000,
   maintenanceInterval: 1_000,
+  retention: new Map(),
   jobs: { pollInterval: 15_000, pollConcurrency: 8, claimTtl: 60_000, responseTtl: 30 * day },
   events: { outbox: false, webhooks: [] },
   usage: true

@@ -7,6 +7,7 @@ import * as SchemaParser from "effect/SchemaParser"
 import * as Field from "./Field.ts"
 import * as JobsSection from "./JobsSection.ts"
 import * as LimitsSection from "./LimitsSection.ts"
+import * as RetentionSection from "./RetentionSection.ts"
 import type { Finding, Path } from "./Source.ts"
 import * as StorageLocation from "./StorageLocation.ts"
 import * as StorageSection from "./StorageSection.ts"
@@ -123,6 +124,7 @@ const makeSchema = (options: Options) =>
     server: Schema.optional(Server),
     files: Schema.optional(Files),
     jobs: Schema.optional(JobsSection.Jobs),
+    retention: Schema.optional(RetentionSection.Retention),
     usage: Schema.optional(Field.flag),
     webhooks: Schema.optional(WebhooksSection.Webhooks)
   })

@@ -13,6 +13,7 @@ import * as Field from "./Field.ts"
 import { valueOf, type Environment } from "./Interpolation.ts"
 import * as JobsSection from "./JobsSection.ts"
 import * as LimitsSection from "./LimitsSection.ts"
+import * as RetentionSection from "./RetentionSection.ts"
 import * as Rules from "./Rules.ts"
 import type { Source } from "./Source.ts"
 import type { CacheLocation } from "./StorageLocation.ts"
@@ -111,7 +112,7 @@ const withoutUndefined = <A extends object>(fields: { readonly [K in keyof A]?: 
   // What is left has the types of A.
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<A>
 
-const toFileSettings = ({ files, jobs, server, storage, usage, webhooks }: Fields): Partial<FileSettings> =>
+const toFileSettings = ({ files, jobs, retention, server, storage, usage, webhooks }: Fields): Partial<FileSettings> =>
   withoutUndefined<FileSettings>({
     onPartialFailure: files?.on_partial_failure,
     replicate: files?.replicate,
@@ -121,6 +122,7 @@ const toFileSettings = ({ files, jobs, server, storage, usage, webhooks }: Field
     maxFileSize: server?.max_file_size,
     maxUploadSize: server?.max_upload_size,
     jobs: jobs === undefined ? undefined : JobsSection.toSettings(jobs),
+    retention: retention === undefined ? undefined : RetentionSection.toSettings(retention),
     events: webhooks === undefined ? undefined : WebhooksSection.toSettings(webhooks),
     usage,
     keepContent: storage?.content?._tag === "None" ? false : undefined
