@@ -49,7 +49,8 @@ const complete: Route = {
   receive: async (exchange) => {
     const parse = await readJson(exchange)
     return () => {
-      const request = validate(exchange.account, parse())
+      const { account, params } = exchange
+      const request = validate(account, ofDeployment(parse(), params["deployment"]))
       const completion = completionOf(exchange.account, request, Math.floor(exchange.now() / 1000))
       if (!request.stream) return Answer.json(200, toObject(completion))
       const shape = exchange.account.stream
@@ -59,6 +60,10 @@ const complete: Route = {
 }
 
 export const routes: ReadonlyArray<Route> = [complete]
+
+/** A path that names a deployment says which model it is. */
+const ofDeployment = (body: unknown, deployment: string | undefined): unknown =>
+  deployment !== undefined && isRecord(body) ? { ...body, model: deployment } : body
 
 const completionOf = (account: Account, request: ChatRequest, created: number): Completion => {
   const text = answerText(account, request)
