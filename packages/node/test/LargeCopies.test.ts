@@ -9,7 +9,10 @@ import { createHash } from "node:crypto"
 import * as Open from "../src/Open.ts"
 
 /** At most 1,000 bytes in one request, and 10,000 in parts of 400. */
-const small = OpenAI.make({ id: "small", maxBytes: 1_000, parts: { maxBytes: 10_000, partBytes: 400 } })
+const small = OpenAI.make({
+  id: "small",
+  files: { maxBytes: 1_000, parts: { maxBytes: 10_000, partBytes: 400 } }
+})
 
 let host: RunningHost.RunningHost
 

@@ -1,1 +1,2 @@
-/** Files, chat and batches on Azure OpenAI. */
+/** Azure OpenAI. */
+export * as Azure from "./Azure.ts"

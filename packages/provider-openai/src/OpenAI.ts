@@ -4,68 +4,72 @@
  * Shapes: https://platform.openai.com/docs/api-reference/files. A vendor that differs in a detail is
  * `make({ id: "vendor", ... })`.
  */
+import { anyReference, type Capabilities, type ContentRule, noFiles } from "@omnifile/core/FileCapabilities"
 import * as Provider from "@omnifile/core/Provider"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
 import { withJson } from "./internal/wire.ts"
 import * as OpenAIBatches from "./OpenAIBatches.ts"
 import * as OpenAIFiles from "./OpenAIFiles.ts"
 import * as OpenAIFineTuning from "./OpenAIFineTuning.ts"
 import * as OpenAIForward from "./OpenAIForward.ts"
 import * as OpenAIResponses from "./OpenAIResponses.ts"
-import type { PartLimits } from "./OpenAIUploads.ts"
+import { decodeRefusal } from "./OpenAIRefusal.ts"
 
 /** What a vendor may do otherwise than OpenAI. */
-export interface Options {
+export interface Options extends Partial<
+  Pick<Provider.Provider, "address" | "authorize" | "chatCompletion" | "filePart">
+> {
   /** What the configuration calls the provider. */
   readonly id: string
-  /** The most bytes that a file may have; OpenAI's is 512 MB. */
-  readonly maxBytes?: number | null | undefined
-  /** Whether uploads take `expires_after`. */
-  readonly expiresAfter?: boolean | undefined
-  /** Whether larger files come by the Uploads API, and within which limits. */
-  readonly parts?: PartLimits | null | undefined
+  /** What differs in the Files API, or null if there is none. */
+  readonly files?: Partial<OpenAIFiles.Options> | null | undefined
+  /** What files calls may have. Default: as OpenAI's. */
+  readonly capabilities?: Capabilities
+  /** Whether it speaks these too. Default: yes. */
+  readonly responses?: boolean | undefined
+  readonly batches?: boolean | undefined
+  readonly fineTuning?: boolean | undefined
 }
 
-const Refusal = Schema.Struct({
-  error: Schema.Struct({
-    message: Schema.String,
-    type: Schema.optionalKey(Schema.NullOr(Schema.String)),
-    param: Schema.optionalKey(Schema.NullOr(Schema.String)),
-    code: Schema.optionalKey(Schema.NullOr(Schema.Union([Schema.String, Schema.Finite])))
-  })
-})
+const megabyte = 1_000_000
 
-const decodeRefusalBody = Schema.decodeUnknownOption(Refusal)
+const images: ContentRule = { types: ["image/png", "image/jpeg", "image/gif", "image/webp"], maxBytes: 50 * megabyte }
+const pdf: ContentRule = { types: ["application/pdf"], maxBytes: 50 * megabyte }
+
+const capabilities: Capabilities = {
+  chat: { ...anyReference, inline: [pdf, images], requestBytes: 50 * megabyte },
+  responses: {
+    ...anyReference,
+    inline: [pdf, images, { types: ["text/*"], maxBytes: 50 * megabyte }],
+    requestBytes: 50 * megabyte
+  },
+  messages: noFiles
+}
 
 /** A provider that speaks OpenAI's wire. */
-export const make = ({ expiresAfter = true, id, maxBytes = 512_000_000, parts = null }: Options): Provider.Provider =>
+export const make = ({
+  batches = true,
+  files = {},
+  fineTuning = true,
+  responses = true,
+  ...options
+}: Options): Provider.Provider =>
   Provider.make({
-    id,
     authorize: (_account, secret) => ({ authorization: `Bearer ${Redacted.value(secret)}` }),
-    files: OpenAIFiles.make({ expiresAfter, maxBytes, parts }),
+    capabilities,
     chatCompletion: (body) => withJson("chat.completions", "/chat/completions", body),
-    responses: OpenAIResponses.responses,
-    batches: OpenAIBatches.batches,
-    fineTuning: OpenAIFineTuning.fineTuning,
+    decodeRefusal,
     forward: OpenAIForward.forward,
-    containerFiles: OpenAIResponses.containerFiles,
-    decodeRefusal: (body) =>
-      Option.match(decodeRefusalBody(body), {
-        onNone: () => null,
-        onSome: ({ error }) => ({
-          message: error.message,
-          type: error.type ?? null,
-          param: error.param ?? null,
-          code: error.code === null || error.code === undefined ? null : String(error.code),
-          meaning: null
-        })
-      })
+    ...options,
+    files: files === null ? null : OpenAIFiles.make(files),
+    responses: responses ? OpenAIResponses.responses : null,
+    containerFiles: responses ? OpenAIResponses.containerFiles : null,
+    batches: batches && files !== null ? OpenAIBatches.batches : null,
+    fineTuning: fineTuning && files !== null ? OpenAIFineTuning.fineTuning : null
   })
 
 /** OpenAI. */
 export const openai: Provider.Provider = make({
   id: "openai",
-  parts: { maxBytes: 8_589_934_592, partBytes: 67_108_864 }
+  files: { parts: { maxBytes: 8_589_934_592, partBytes: 67_108_864 } }
 })

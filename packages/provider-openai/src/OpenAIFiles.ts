@@ -4,12 +4,12 @@ import * as MultipartBody from "@omnifile/core/MultipartBody"
 import { type CopyLife, type FileProtocol, oneCall, type RemoteFile } from "@omnifile/core/Provider"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { bodiless, millis } from "./internal/wire.ts"
+import { bodiless, Id, millis } from "./internal/wire.ts"
 import * as OpenAIUploads from "./OpenAIUploads.ts"
 import type { PartLimits } from "./OpenAIUploads.ts"
 
 const FileObject = Schema.Struct({
-  id: Schema.NonEmptyString,
+  id: Id,
   filename: Schema.optionalKey(Schema.NullOr(Schema.String)),
   // Null in some answers to uploads.
   bytes: Schema.optionalKey(Schema.NullOr(Schema.Finite)),
@@ -49,22 +49,57 @@ const remoteFile = (file: typeof FileObject.Type): RemoteFile => ({
   state: stateOf(file.status)
 })
 
-/** What a provider has made cannot be uploaded as such: elsewhere it is a file like those of a user. */
-const acceptedPurpose = (purpose: Purpose): InputPurpose =>
+/** OpenAI's purposes. What a provider has made cannot be uploaded as such: elsewhere it is a file like those of a user. */
+export const inputPurpose = (purpose: Purpose): InputPurpose =>
   inputPurposes.find((accepted) => accepted === purpose) ?? "user_data"
 
+/** How uploads say for how long a copy is to be kept, and within which limits. */
+export interface Expiry {
+  /** As OpenAI's `expires_after[anchor]` and `expires_after[seconds]`, or as one number of seconds. */
+  readonly form: "anchored" | "seconds"
+  /** Seconds. */
+  readonly shortest: number
+  readonly longest: number
+}
+
 /** As OpenAI's. Longer lives are shortened, and shorter ones lengthened: a copy is deleted with its file in any case. */
-const openaiLife: CopyLife = { _tag: "Settable", shortest: 3_600, longest: 2_592_000 }
+export const openaiExpiry: Expiry = { form: "anchored", shortest: 3_600, longest: 2_592_000 }
 
 /** What a vendor may do otherwise than OpenAI. */
 export interface Options {
   /** The most bytes that a file may have, or null for no known limit. */
   readonly maxBytes: number | null
-  /** Whether uploads take `expires_after`. */
-  readonly expiresAfter: boolean
+  /** Null: copies are kept until they are deleted. */
+  readonly expiry: Expiry | null
   /** Whether and how larger files come in parts. */
   readonly parts: PartLimits | null
+  /** The vendor's word for a purpose. */
+  readonly purposeOf: (purpose: Purpose) => string
+  /** Whether it is any use to upload such a file. */
+  readonly takes: FileProtocol["takes"]
+  /** Whether lists are paged, or all that there is comes at once. */
+  readonly paged: boolean
 }
+
+const openai: Options = {
+  maxBytes: 512_000_000,
+  expiry: openaiExpiry,
+  parts: null,
+  purposeOf: inputPurpose,
+  takes: () => true,
+  paged: true
+}
+
+const expiryFields = (form: Expiry["form"], seconds: number): ReadonlyArray<readonly [string, string]> =>
+  form === "seconds"
+    ? [["expires_after", String(seconds)]]
+    : [
+        ["expires_after[anchor]", "created_at"],
+        ["expires_after[seconds]", String(seconds)]
+      ]
+
+const lifeOf = (expiry: Expiry | null): CopyLife | null =>
+  expiry === null ? null : { _tag: "Settable", shortest: expiry.shortest, longest: expiry.longest }
 
 const decodeFile: FileProtocol["decodeFile"] = (body) =>
   decodeFileObject(body).pipe(
@@ -72,38 +107,42 @@ const decodeFile: FileProtocol["decodeFile"] = (body) =>
     Result.mapError(() => "no file object")
   )
 
-export const make = ({ expiresAfter, maxBytes, parts }: Options): FileProtocol => ({
-  maxBytes,
-  parts: parts === null ? undefined : OpenAIUploads.make({ ...parts, expiresAfter }, decodeFile),
-  takes: () => true,
-  life: expiresAfter ? openaiLife : null,
-  poll: { first: 250, most: 5_000 },
-  create: (upload) => {
-    const fields: Array<readonly [string, string]> = [["purpose", acceptedPurpose(upload.purpose)]]
-    if (expiresAfter && upload.expiresAfter !== null) {
-      fields.push(["expires_after[anchor]", "created_at"], ["expires_after[seconds]", String(upload.expiresAfter)])
-    }
-    const form = MultipartBody.encode(fields, { name: "file", ...upload }, upload.nonce)
-    const headers = { "content-type": form.contentType }
-    const call = { name: "files.create", method: "POST", path: "/files", headers, body: form.body } as const
-    return oneCall({ ...call, idempotent: false }, decodeFile)
-  },
-  retrieve: (file) => bodiless("files.retrieve", "GET", `/files/${encodeURIComponent(file)}`),
-  content: (file) => bodiless("files.content", "GET", `/files/${encodeURIComponent(file)}/content`),
-  remove: (file) => bodiless("files.delete", "DELETE", `/files/${encodeURIComponent(file)}`),
-  list: (cursor) =>
-    bodiless(
-      "files.list",
-      "GET",
-      `/files?order=desc&limit=1000${cursor === null ? "" : `&after=${encodeURIComponent(cursor)}`}`
-    ),
-  decodeFile,
-  decodePage: (body) =>
-    decodeFilePage(body).pipe(
-      Result.map((page) => ({
-        files: page.data.map(remoteFile),
-        next: page.has_more === true ? (page.data.at(-1)?.id ?? null) : null
-      })),
-      Result.mapError(() => "no list of file objects")
-    )
-})
+export const make = (options: Partial<Options> = {}): FileProtocol => {
+  const { expiry, maxBytes, paged, parts, purposeOf, takes } = { ...openai, ...options }
+  return {
+    maxBytes,
+    parts: parts === null ? undefined : OpenAIUploads.make({ ...parts, expiresAfter: expiry !== null }, decodeFile),
+    takes,
+    life: lifeOf(expiry),
+    poll: { first: 250, most: 5_000 },
+    create: (upload) => {
+      const { expiresAfter: seconds, nonce, purpose } = upload
+      // Fields come before the file: some vendors do not see those that come after.
+      const life = expiry === null || seconds === null ? [] : expiryFields(expiry.form, seconds)
+      const form = MultipartBody.encode([["purpose", purposeOf(purpose)], ...life], { name: "file", ...upload }, nonce)
+      const headers = { "content-type": form.contentType }
+      const call = { name: "files.create", method: "POST", path: "/files", headers, body: form.body } as const
+      return oneCall({ ...call, idempotent: false }, decodeFile)
+    },
+    retrieve: (file) => bodiless("files.retrieve", "GET", `/files/${encodeURIComponent(file)}`),
+    content: (file) => bodiless("files.content", "GET", `/files/${encodeURIComponent(file)}/content`),
+    remove: (file) => bodiless("files.delete", "DELETE", `/files/${encodeURIComponent(file)}`),
+    list: (cursor) =>
+      bodiless(
+        "files.list",
+        "GET",
+        paged
+          ? `/files?order=desc&limit=1000${cursor === null ? "" : `&after=${encodeURIComponent(cursor)}`}`
+          : "/files"
+      ),
+    decodeFile,
+    decodePage: (body) =>
+      decodeFilePage(body).pipe(
+        Result.map((page) => ({
+          files: page.data.map(remoteFile),
+          next: page.has_more === true ? (page.data.at(-1)?.id ?? null) : null
+        })),
+        Result.mapError(() => "no list of file objects")
+      )
+  }
+}

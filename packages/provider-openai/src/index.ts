@@ -1,1 +1,2 @@
 export * as OpenAI from "./OpenAI.ts"
+export * as Vendors from "./Vendors.ts"

@@ -7,7 +7,7 @@ import * as Result from "effect/Result"
 import * as OpenAI from "../src/OpenAI.ts"
 import * as OpenAIFiles from "../src/OpenAIFiles.ts"
 
-const files = OpenAIFiles.make({ expiresAfter: true, maxBytes: null, parts: null })
+const files = OpenAIFiles.make()
 
 const create = (given: FileUpload, { create: begin } = files): ProviderCall => {
   const step = begin(given)
@@ -75,7 +75,7 @@ describe("OpenAI", () => {
   })
 
   it("leaves expires_after out for a vendor that does not know it", async () => {
-    const vendor = OpenAIFiles.make({ expiresAfter: false, maxBytes: null, parts: null })
+    const vendor = OpenAIFiles.make({ expiry: null })
     const bytes = Bytes.fromArray(new TextEncoder().encode("hello"))
     const { text } = await bodyOf(create({ ...upload, bytes }, vendor))
     assert.notInclude(text, "expires_after")
@@ -129,7 +129,47 @@ describe("OpenAI", () => {
       code: "400",
       meaning: null
     })
-    assert.isNull(decodeRefusal("<html>", refused))
+    assert.isNull(decodeRefusal(undefined, refused))
+    assert.isNull(decodeRefusal("", refused))
+    assert.isNull(decodeRefusal({ error: null }, refused))
+  })
+
+  it.each([
+    [
+      { error: "Incorrect API key provided: x.", code: "Client specified" },
+      "Incorrect API key provided: x.",
+      null,
+      "Client specified"
+    ],
+    [
+      { object: "error", message: "Invalid model", type: "invalid", param: "model", code: "1500" },
+      "Invalid model",
+      "model",
+      "1500"
+    ],
+    [{ detail: "Not Found" }, "Not Found", null, null],
+    [{ detail: [{ loc: ["body", "messages", 0], msg: "Field required" }] }, "Field required", "messages.0", null],
+    ["a text", "a text", null, null]
+  ])("reads the refusals of vendors, such as %j", (body, message, param, code) => {
+    assert.deepInclude(OpenAI.openai.decodeRefusal(body, { status: 422, call: "files.create" }), {
+      message,
+      param,
+      code
+    })
+  })
+
+  it.each([
+    [400, "No such File object: file-1", "gone"],
+    [404, "File file-1 not found", "gone"],
+    [400, "The file file-1 does not exist", "gone"],
+    [400, "Invalid type for 'file_id'", null],
+    [404, "The model does not exist", null],
+    [400, "Incorrect API key provided: x", "credentials"],
+    [400, "You have exceeded your file storage quota", "quota"],
+    [413, "too much", "too_large"]
+  ] as const)("knows what is meant by status %d and %j", (status, message, meaning) => {
+    const refusal = OpenAI.openai.decodeRefusal({ error: { message } }, { status, call: "chat.completions" })
+    assert.strictEqual(refusal?.meaning, meaning)
   })
 
   it("authorises by bearer token", () => {

@@ -1,6 +1,7 @@
 /** What the parts of OpenAI's wire have in common. */
 import { isObject } from "@omnifile/core/Json"
 import type { ProviderCall } from "@omnifile/core/Provider"
+import * as Schema from "effect/Schema"
 
 /** Milliseconds of a time in seconds. */
 export const millis = (seconds: number | null | undefined): number | null =>
@@ -25,6 +26,9 @@ export const withJson = (name: string, path: string, body: NonNullable<ProviderC
   body,
   idempotent: false
 })
+
+/** An ID that can stand in a path: a segment of dots alone leads elsewhere, however it is written. */
+export const Id = Schema.NonEmptyString.check(Schema.isPattern(/^(?!\.{1,2}$)/))
 
 export const numberOf = (value: unknown): number | null => (typeof value === "number" ? value : null)
 
