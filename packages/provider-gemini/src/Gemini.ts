@@ -12,6 +12,7 @@ import type { ProviderCall, RefusalMeaning } from "@omnifile/core/Provider"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { chat } from "./GeminiChat.ts"
 import { files } from "./GeminiFiles.ts"
 
 export interface Options {
@@ -92,6 +93,7 @@ export const make = ({ id }: Options): Provider.Provider =>
     address,
     files,
     capabilities,
+    chat,
     decodeRefusal
   })
 

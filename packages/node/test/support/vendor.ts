@@ -55,12 +55,10 @@ export const make = async (emulator: Emulator, { model = "provider-model", ...op
   const client = new OpenAI({ apiKey: "sk-alice", baseURL: `${host.url}/v1`, maxRetries: 0 })
   return {
     client,
-    upload: async (content, purpose = "user_data", filename = "notes.txt") =>
-      client.files.create({
-        file: await toFile(Buffer.from(content), filename),
-        purpose,
-        ...{ target_model_names: "model" }
-      }),
+    upload: async (content, purpose = "user_data", filename = "notes.txt") => {
+      const target = { target_model_names: "model" }
+      return client.files.create({ file: await toFile(Buffer.from(content), filename), purpose, ...target })
+    },
     replicas: async (id) => {
       const { data } = (await client.get(`/files/${id}/replicas`)) as Awaited<{
         data: ReadonlyArray<{ readonly account: string; readonly state: string }>
