@@ -15,9 +15,9 @@ import { drain, readJson } from "./Http.ts"
 import { newId } from "./Ids.ts"
 import type { Route } from "./Route.ts"
 
-type Status = "validating" | "in_progress" | "completed" | "failed" | "cancelling" | "cancelled" | "expired"
+export type Status = "validating" | "in_progress" | "completed" | "failed" | "cancelling" | "cancelled" | "expired"
 
-interface Batch {
+export interface Batch {
   id: string
   status: Status
   endpoint: string
@@ -32,9 +32,10 @@ interface Batch {
   usage: { input: number; output: number }
   errors: ReadonlyArray<{ readonly code: string; readonly message: string; readonly line: number }>
   polls: number
+  readonly chat: Chat.ChatApi
 }
 
-interface State {
+export interface State {
   /** Oldest first. */
   readonly batches: Array<Batch>
   /** How often a batch is asked about before it goes a step on; never by itself if it is infinite. */
@@ -115,7 +116,7 @@ const addOutput = (account: Account, batch: Batch, filename: string, lines: Read
 }
 
 /** The lines of the input that are not blank, with their numbers. */
-const linesOf = (file: StoredFile): ReadonlyArray<{ readonly number: number; readonly value: unknown }> =>
+export const linesOf = (file: StoredFile): ReadonlyArray<{ readonly number: number; readonly value: unknown }> =>
   Buffer.from(file.content ?? new Uint8Array())
     .toString("utf8")
     .split("\n")
@@ -150,7 +151,7 @@ const runLine = (
 ): { readonly status: number; readonly body: unknown } => {
   try {
     if (batch.endpoint === "/v1/chat/completions") {
-      return { status: 200, body: Chat.answerOf(account, body, seconds(account)) }
+      return { status: 200, body: Chat.answerOf(account, body, seconds(account), batch.chat) }
     }
     return { status: 200, body: { object: "answer", model: isRecord(body) ? body["model"] : null } }
   } catch (error) {
@@ -239,15 +240,40 @@ const metadataOf = (value: unknown): Record<string, string> | null => {
   return Object.fromEntries(pairs.map(([name, text]) => [name, String(text)]))
 }
 
-const knownFields = ["input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"]
+/** What APIs of this shape do each in their own way. */
+export interface BatchApi {
+  readonly fields: ReadonlyArray<string>
+  readonly required: ReadonlyArray<string>
+  /** The purpose that an input has. */
+  readonly purpose: string
+  readonly chat: Chat.ChatApi
+  readonly toObject: (batch: Batch, state: State) => Readonly<Record<string, unknown>>
+  /** The answer to a creation, of the object. */
+  readonly created: (object: Readonly<Record<string, unknown>>) => unknown
+  /** The answer to a list, if it is not in pages. */
+  readonly listed: ((objects: ReadonlyArray<Readonly<Record<string, unknown>>>) => unknown) | undefined
+}
 
-const validate = (account: Account, body: unknown): Batch => {
+const required = ["input_file_id", "endpoint", "completion_window"]
+
+/** OpenAI's own. */
+export const openai: BatchApi = {
+  fields: [...required, "metadata", "output_expires_after"],
+  required,
+  purpose: "batch",
+  chat: Chat.openai,
+  toObject,
+  created: (object) => object,
+  listed: undefined
+}
+
+const validate = (api: BatchApi, account: Account, body: unknown): Batch => {
   if (!isRecord(body)) throw new ApiError(400, "The request body must be a JSON object.")
-  const unknown = Object.keys(body).find((name) => !knownFields.includes(name))
+  const unknown = Object.keys(body).find((name) => !api.fields.includes(name))
   if (unknown !== undefined) {
     throw new ApiError(400, `Unknown parameter: '${unknown}'.`, { param: unknown, code: "unknown_parameter" })
   }
-  for (const name of ["input_file_id", "endpoint", "completion_window"]) {
+  for (const name of api.required) {
     if (typeof body[name] !== "string") throw missing(name)
   }
   const endpoint = String(body["endpoint"])
@@ -259,10 +285,9 @@ const validate = (account: Account, body: unknown): Batch => {
   if (file === undefined) {
     throw new ApiError(400, `Invalid file ID: ${inputFileId}`, { param: "input_file_id", code: "invalid_file_id" })
   }
-  if (file.purpose !== "batch") {
-    throw new ApiError(400, `The file ${inputFileId} has the purpose ${file.purpose}, not batch.`, {
-      param: "input_file_id"
-    })
+  if (file.purpose !== api.purpose) {
+    const message = `The file ${inputFileId} has the purpose ${file.purpose}, not ${api.purpose}.`
+    throw new ApiError(400, message, { param: "input_file_id" })
   }
   const expiry = body["output_expires_after"]
   const life = isRecord(expiry) ? expiry["seconds"] : undefined
@@ -280,7 +305,8 @@ const validate = (account: Account, body: unknown): Batch => {
     counts: { total: 0, completed: 0, failed: 0 },
     usage: { input: 0, output: 0 },
     errors: [],
-    polls: 0
+    polls: 0,
+    chat: api.chat
   }
 }
 
@@ -290,83 +316,90 @@ const requested = (account: Account, id: string): Batch => {
   return batch
 }
 
-const create: Route = {
-  name: "batches.create",
-  method: "POST",
-  path: "/v1/batches",
-  receive: async (exchange) => {
-    const parse = await readJson(exchange)
-    return () => {
-      const { account } = exchange
-      const batch = validate(account, parse())
-      const state = of(account, key)
-      state.batches.push(batch)
-      return Answer.json(200, toObject(batch, state))
-    }
-  }
-}
-
-const list: Route = {
-  name: "batches.list",
-  method: "GET",
-  path: "/v1/batches",
-  receive: async (exchange) => {
-    await drain(exchange)
-    return () => {
-      const state = of(exchange.account, key)
-      const newest = state.batches.toReversed()
-      const after = exchange.query.get("after")
-      const start = after === null ? 0 : newest.findIndex(({ id }) => id === after) + 1
-      const limit = Number(exchange.query.get("limit") ?? "20")
-      const data = newest.slice(start, start + limit)
-      return Answer.json(200, {
-        object: "list",
-        data: data.map((batch) => toObject(batch, state)),
-        first_id: data.at(0)?.id ?? null,
-        last_id: data.at(-1)?.id ?? null,
-        has_more: newest.length > start + limit
-      })
-    }
-  }
-}
-
-const retrieve: Route = {
-  name: "batches.retrieve",
-  method: "GET",
-  path: "/v1/batches/:id",
-  receive: async (exchange) => {
-    await drain(exchange)
-    return () => {
-      const { account } = exchange
-      const state = of(account, key)
-      const batch = requested(account, exchange.params["id"] ?? "")
-      batch.polls++
-      if (batch.polls % state.pollsPerStep === 0) advanceOne(account, batch)
-      return Answer.json(200, toObject(batch, state))
-    }
-  }
-}
-
-const cancel: Route = {
-  name: "batches.cancel",
-  method: "POST",
-  path: "/v1/batches/:id/cancel",
-  receive: async (exchange) => {
-    await drain(exchange)
-    return () => {
-      const { account } = exchange
-      const batch = requested(account, exchange.params["id"] ?? "")
-      if (ended.has(batch.status)) {
-        throw new ApiError(409, `Cannot cancel a batch with status '${batch.status}'.`)
+/** The routes of an API of this shape. */
+export const make = (api: BatchApi): ReadonlyArray<Route> => {
+  const create: Route = {
+    name: "batches.create",
+    method: "POST",
+    path: "/v1/batches",
+    receive: async (exchange) => {
+      const parse = await readJson(exchange)
+      return () => {
+        const { account } = exchange
+        const batch = validate(api, account, parse())
+        const state = of(account, key)
+        state.batches.push(batch)
+        return Answer.json(200, api.created(api.toObject(batch, state)))
       }
-      const file = account.files.get(batch.inputFileId)
-      // What was done until then is kept.
-      if (batch.status === "in_progress" && file !== undefined) run(account, batch, file, 1)
-      batch.status = "cancelling"
-      batch.endedAt = seconds(account)
-      return Answer.json(200, toObject(batch, of(account, key)))
     }
   }
+
+  const list: Route = {
+    name: "batches.list",
+    method: "GET",
+    path: "/v1/batches",
+    receive: async (exchange) => {
+      await drain(exchange)
+      return () => {
+        const state = of(exchange.account, key)
+        const newest = state.batches.toReversed()
+        const objects = (batches: ReadonlyArray<Batch>) => batches.map((batch) => api.toObject(batch, state))
+        if (api.listed !== undefined) return Answer.json(200, api.listed(objects(newest)))
+        const after = exchange.query.get("after")
+        const start = after === null ? 0 : newest.findIndex(({ id }) => id === after) + 1
+        const limit = Number(exchange.query.get("limit") ?? "20")
+        const data = newest.slice(start, start + limit)
+        return Answer.json(200, {
+          object: "list",
+          data: objects(data),
+          first_id: data.at(0)?.id ?? null,
+          last_id: data.at(-1)?.id ?? null,
+          has_more: newest.length > start + limit
+        })
+      }
+    }
+  }
+
+  const retrieve: Route = {
+    name: "batches.retrieve",
+    method: "GET",
+    path: "/v1/batches/:id",
+    receive: async (exchange) => {
+      await drain(exchange)
+      return () => {
+        const { account } = exchange
+        const state = of(account, key)
+        const batch = requested(account, exchange.params["id"] ?? "")
+        batch.polls++
+        if (batch.polls % state.pollsPerStep === 0) advanceOne(account, batch)
+        return Answer.json(200, api.toObject(batch, state))
+      }
+    }
+  }
+
+  const cancel: Route = {
+    name: "batches.cancel",
+    method: "POST",
+    path: "/v1/batches/:id/cancel",
+    receive: async (exchange) => {
+      await drain(exchange)
+      return () => {
+        const { account } = exchange
+        const batch = requested(account, exchange.params["id"] ?? "")
+        if (ended.has(batch.status)) {
+          throw new ApiError(409, `Cannot cancel a batch with status '${batch.status}'.`)
+        }
+        const file = account.files.get(batch.inputFileId)
+        // What was done until then is kept.
+        if (batch.status === "in_progress" && file !== undefined) run(account, batch, file, 1)
+        batch.status = "cancelling"
+        batch.endedAt = seconds(account)
+        return Answer.json(200, api.toObject(batch, of(account, key)))
+      }
+    }
+  }
+
+  return [create, list, retrieve, cancel]
 }
 
-export const routes: ReadonlyArray<Route> = [create, list, retrieve, cancel]
+export const routes: ReadonlyArray<Route> = make(openai)

@@ -42,24 +42,44 @@ interface Completion {
   readonly usage: Record<string, unknown>
 }
 
-const complete: Route = {
-  name: "chat",
-  method: "POST",
-  path: "/v1/chat/completions",
-  receive: async (exchange) => {
-    const parse = await readJson(exchange)
-    return () => {
-      const { account, params } = exchange
-      const request = validate(account, ofDeployment(parse(), params["deployment"]))
-      const completion = completionOf(exchange.account, request, Math.floor(exchange.now() / 1000))
-      if (!request.stream) return Answer.json(200, toObject(completion))
-      const shape = exchange.account.stream
-      return Answer.events((signal) => streamed(completion, { ...shape, includeUsage: request.includeUsage, signal }))
+/** What APIs of this shape do each in their own way. */
+export interface ChatApi {
+  /** What names the file of a part; undefined for a part that has none. May refuse the part. */
+  readonly fileOf: (part: Readonly<Record<string, unknown>>) => unknown
+}
+
+/** The routes of an API of this shape. */
+export const make = (api: ChatApi): ReadonlyArray<Route> => [
+  {
+    name: "chat",
+    method: "POST",
+    path: "/v1/chat/completions",
+    receive: async (exchange) => {
+      const parse = await readJson(exchange)
+      return () => {
+        const { account, params } = exchange
+        const request = validate(api, account, ofDeployment(parse(), params["deployment"]))
+        const completion = completionOf(account, request, Math.floor(exchange.now() / 1000))
+        if (!request.stream) return Answer.json(200, toObject(completion))
+        const shape = account.stream
+        return Answer.events((signal) => streamed(completion, { ...shape, includeUsage: request.includeUsage, signal }))
+      }
     }
+  }
+]
+
+/** OpenAI's own. */
+export const openai: ChatApi = { fileOf: (part) => (part["type"] === "file" ? (part["file"] ?? null) : undefined) }
+
+/** For APIs whose chat has no files. */
+export const withoutFiles: ChatApi = {
+  fileOf: ({ type }) => {
+    if (type !== "file") return undefined
+    throw new ApiError(400, "Content of the type 'file' is not supported.", { param: "messages" })
   }
 }
 
-export const routes: ReadonlyArray<Route> = [complete]
+export const routes: ReadonlyArray<Route> = make(openai)
 
 /** A path that names a deployment says which model it is. */
 const ofDeployment = (body: unknown, deployment: string | undefined): unknown =>
@@ -71,8 +91,8 @@ const completionOf = (account: Account, request: ChatRequest, created: number): 
 }
 
 /** The answer to a body outside of any exchange, such as a batch's. `created` in seconds. Throws an `ApiError`. */
-export const answerOf = (account: Account, body: unknown, created: number): Record<string, unknown> =>
-  toObject(completionOf(account, validate(account, body), created))
+export const answerOf = (account: Account, body: unknown, created: number, api = openai): Record<string, unknown> =>
+  toObject(completionOf(account, validate(api, account, body), created))
 
 export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
@@ -83,7 +103,7 @@ export const wrongType = (param: string, expected: string): ApiError =>
 export const missing = (param: string): ApiError =>
   new ApiError(400, `Missing required parameter: '${param}'.`, { param, code: "missing_required_parameter" })
 
-const validate = (account: Account, body: unknown): ChatRequest => {
+const validate = (api: ChatApi, account: Account, body: unknown): ChatRequest => {
   if (!isRecord(body)) throw new ApiError(400, "The request body must be a JSON object.")
   const { model, messages, stream, stream_options: streamOptions } = body
   if (model === undefined) throw missing("model")
@@ -107,7 +127,8 @@ const validate = (account: Account, body: unknown): ChatRequest => {
       const param = `messages[${at}].content[${index}]`
       if (!isRecord(part)) throw wrongType(param, "an object")
       if (typeof part["text"] === "string") texts.push(part["text"])
-      if (part["type"] === "file") files.push(attached(account, part["file"], `${param}.file`))
+      const file = api.fileOf(part)
+      if (file !== undefined) files.push(attached(account, file, `${param}.file`))
     }
   }
   const includeUsage = isRecord(streamOptions) && streamOptions["include_usage"] === true
