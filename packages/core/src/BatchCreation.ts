@@ -14,6 +14,7 @@ import { BlobStore } from "./BlobStore.ts"
 import { type CallError, ContentUnavailable, invalid, NotFound } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
 import { FileLookup } from "./FileLookup.ts"
+import * as ForeignBatchCreation from "./ForeignBatchCreation.ts"
 import type { Call } from "./Hooks.ts"
 import { type Job, JobInput } from "./Job.ts"
 import * as JobCreation from "./JobCreation.ts"
@@ -28,6 +29,7 @@ import { Replication } from "./Replication.ts"
 import { Settings } from "./Settings.ts"
 import { Sha256 } from "./Sha256.ts"
 import { UnifiedIds } from "./UnifiedId.ts"
+import type { ProviderAccount } from "./Upstream.ts"
 
 const param = "input_file_id"
 
@@ -38,6 +40,7 @@ export const make = Effect.gen(function* () {
   const blobs = yield* BlobStore
   const catalog = yield* Catalog
   const creation = yield* JobCreation.make
+  const foreign = yield* ForeignBatchCreation.make
   const ids = yield* UnifiedIds
   const limits = yield* Limits
   const lookup = yield* FileLookup
@@ -164,17 +167,28 @@ export const make = Effect.gen(function* () {
     summary: BatchSummary,
     named: ReadonlyArray<JobCreation.Read>
   ) =>
-    Effect.fnUntraced(function* ({ account, model }: Deployment) {
+    Effect.fnUntraced(function* (deployment: Deployment, target: ProviderAccount, key: string) {
+      const { account, model } = deployment
       const copies = yield* Effect.forEach(
         named,
         Effect.fnUntraced(function* (read) {
-          const { remoteId } = yield* replication.ensure(yield* newest(read.file), account, undefined, jobLead)
-          return { read, remoteId: remoteId ?? "" }
+          const { reference, remoteId } = yield* replication.ensure(
+            yield* newest(read.file),
+            account,
+            undefined,
+            jobLead
+          )
+          return { read, remoteId: remoteId ?? "", reference: reference ?? remoteId ?? "" }
         }),
         { concurrency }
       )
-      const files = new Map(copies.map(({ read, remoteId }) => [read.id, remoteId]))
+      const files = new Map(copies.map(({ read, reference }) => [read.id, reference]))
       const rewriting = { model, files, allowProviderIds: settings.allowProviderIds }
+      const { batches, foreignBatches } = target.provider
+      if (batches === null && foreignBatches !== null) {
+        const plan = { operation, file, summary, rewriting, copies }
+        return yield* foreign.prepare(plan, deployment, target, foreignBatches, key)
+      }
       const source = BatchVariant.source(file, summary, rewriting, sha256, blobs.open(file.key))
       const input = yield* replication.ensure(yield* newest(file), account, source, jobLead)
       const reads = [

@@ -31,6 +31,10 @@ export const longestLine = 16 * 1024 * 1024
 const nameOf = (model: string, files: string | null): string =>
   `batch:${encodeURIComponent(model)}${files === null ? "" : `:${files}`}`
 
+/** The variant of a batch's input in the form of another provider than OpenAI. */
+export const foreignName = (provider: string, model: string, files: string | null): string =>
+  `${provider}-${nameOf(model, files)}`
+
 /** Whether a variant may be what a deployment with this name for the model needs. */
 export const isFor = (variant: string, model: string): boolean => {
   const name = nameOf(model, null)
@@ -45,7 +49,8 @@ const growth = ({ bytes, count }: Mention, value: string): number => count * jso
 
 const lineFeed = Uint8Array.of(0x0a)
 
-const rewriteLine = (
+/** One line with a deployment's own names in it. */
+export const rewriteLine = (
   line: LineReader.Line,
   { allowProviderIds, files, model }: Rewriting
 ): ReadonlyArray<Uint8Array> => {

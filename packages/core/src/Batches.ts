@@ -11,6 +11,7 @@ import { type CallError, Conflicting, invalid } from "./CallError.ts"
 import type { Catalog } from "./Catalog.ts"
 import type { Failover } from "./Failover.ts"
 import type { FileLookup } from "./FileLookup.ts"
+import type { ForeignBatchEnd } from "./ForeignBatchEnd.ts"
 import type { Call } from "./Hooks.ts"
 import type { Idempotency } from "./Idempotency.ts"
 import type { Instance } from "./Instance.ts"
@@ -103,6 +104,7 @@ export const layer: Layer.Layer<
   | Catalog
   | Failover
   | FileLookup
+  | ForeignBatchEnd
   | Idempotency
   | Instance
   | Jobs

@@ -14,6 +14,8 @@ export interface CopySource {
   readonly open: Effect.Effect<Bytes, StorageError, Scope.Scope>
   /** A part of the same bytes, where that can be had without the others. */
   readonly openRange?: ((range: ByteRange) => Effect.Effect<Bytes, StorageError, Scope.Scope>) | undefined
+  /** What a provider is told of a variant that is another kind of file. */
+  readonly described?: Parameters<FileProtocol["takes"]>[0] | undefined
 }
 
 /** The size by which a row knows a variant; null for the original, which has the file's. */

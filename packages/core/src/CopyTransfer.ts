@@ -52,10 +52,10 @@ export const make = Effect.gen(function* () {
   const describeUpload = Effect.fnUntraced(function* (
     { life }: FileProtocol,
     file: ManagedFile,
-    { length }: CopySource
+    { described, length }: CopySource
   ) {
     const now = yield* Clock.currentTimeMillis
-    return { ...describe(file), length, expiresAfter: lifeOf(file, life, now) }
+    return { ...(described ?? describe(file)), length, expiresAfter: lifeOf(file, life, now) }
   })
 
   const firstStep = Effect.fnUntraced(function* (files: FileProtocol, file: ManagedFile, source: CopySource) {

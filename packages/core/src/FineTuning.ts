@@ -11,6 +11,7 @@ import * as Failover from "./Failover.ts"
 import * as FineTuningCreation from "./FineTuningCreation.ts"
 import type { FineTuningAnswers, FineTuningOperation, ListFineTuningJobs } from "./FineTuningOperation.ts"
 import type { Call } from "./Hooks.ts"
+import type { ForeignBatchEnd } from "./ForeignBatchEnd.ts"
 import type { Idempotency } from "./Idempotency.ts"
 import type { Instance } from "./Instance.ts"
 import type { Job } from "./Job.ts"
@@ -192,5 +193,15 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   FineTuning,
   never,
-  Catalog | Failover.Failover | Idempotency | Instance | Jobs | JobSync | Registry | Replication | UnifiedIds | Upstream
+  | Catalog
+  | Failover.Failover
+  | ForeignBatchEnd
+  | Idempotency
+  | Instance
+  | Jobs
+  | JobSync
+  | Registry
+  | Replication
+  | UnifiedIds
+  | Upstream
 > = Layer.effect(FineTuning, make)

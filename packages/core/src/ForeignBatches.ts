@@ -1,50 +1,88 @@
-/** Batches of providers that do not speak OpenAI's: how their input is written, and how their results are read. */
+/**
+ * Batches of providers whose own are none of OpenAI's: how their input is written, and how their results are read. Lines
+ * go out under keys of ours, so that it does not matter what a provider allows in its own.
+ */
 import type { StreamBody } from "./HttpTransport.ts"
 import type { JsonObject } from "./Json.ts"
 import type { Purpose } from "./ManagedFile.ts"
-import type { BatchProtocol, ProviderCall, RemoteJob } from "./Provider.ts"
-import type { Tokens } from "./Usage.ts"
+import type { Decoded, ProviderCall, RemoteJob } from "./Provider.ts"
 
-/** One result, in OpenAI's terms. */
+/** What became of one line. */
 export interface ForeignResult {
   /** The key that the line was sent under. */
   readonly key: string
   readonly status: number
-  /** The provider's own answer to the call. */
+  /** The provider's own answer to the call; null if there is none. */
   readonly answer: JsonObject | null
   readonly error: { readonly code: string; readonly message: string } | null
-  readonly usage: Tokens | null
 }
 
 /** How the lines of an input are put together. */
 export interface InputFrame {
   readonly open: string
-  readonly line: (key: string, body: JsonObject) => string
+  /** The body is that of a call to the endpoint, in the provider's own wire. */
+  readonly line: (key: string, body: JsonObject, endpoint: string) => string
   readonly separator: string
   readonly close: string
 }
 
 export interface ForeignBatchSpec {
-  /** The row's key, for providers that take a name of ours. */
+  /** Tells the job from all others: for providers that take a name of ours. */
   readonly key: string
   /** The provider's own name for the model. */
   readonly model: string
+  readonly endpoint: string
+  /** At most 16 pairs, the one by which the job is found again among them. */
   readonly metadata: Readonly<Record<string, string>>
-  /** OpenAI's completion window, such as `24h`. */
-  readonly window: string
 }
 
-export interface ForeignBatches extends Omit<BatchProtocol, "create"> {
-  /** Whether the input is a file of its own, or goes within the call. */
-  readonly input: "file" | "inline"
+/** The input of a batch: a file that the provider has, or the requests themselves. */
+export type ForeignInput =
+  | { readonly _tag: "File"; readonly id: string }
+  | { readonly _tag: "Inline"; readonly body: StreamBody }
+
+/** A batch in OpenAI's terms, as far as its provider knows it. */
+export interface ForeignJob extends RemoteJob {
+  /** Where its results are; what these are called is between the protocol's own members. */
+  readonly results: ReadonlyArray<string>
+  /** How many requests the provider knows of; null while it does not say. */
+  readonly requests: number | null
+}
+
+/** How results are read once a batch is over. */
+export type ForeignResults =
+  /** By calls whose answers are JSON Lines. */
+  | { readonly _tag: "Lines"; readonly calls: (job: ForeignJob) => ReadonlyArray<ProviderCall> }
+  /** A page at a time, from the first (null) on. */
+  | {
+      readonly _tag: "Pages"
+      readonly page: (id: string, cursor: string | null) => ProviderCall
+      readonly decode: (
+        body: unknown
+      ) => Decoded<{ readonly results: ReadonlyArray<JsonObject>; readonly next: string | null }>
+    }
+
+export interface ForeignBatches {
+  /** The endpoints that lines may call, of those that the provider's chat answers. */
+  readonly endpoints: ReadonlyArray<string>
   readonly maxRequests: number
+  /** Of the whole input as the provider gets it. */
   readonly maxBytes: number
-  /** What a file of input is uploaded as. */
-  readonly inputPurpose: Purpose
-  readonly inputType: string
+  /** What a file of input is uploaded as. Null: the requests go within the call. */
+  readonly inputFile: { readonly filename: string; readonly contentType: string; readonly purpose: Purpose } | null
+  /** Whether a batch says which row it belongs to. */
+  readonly marked: boolean
   readonly frame: InputFrame
-  readonly create: (input: { readonly fileId: string } | StreamBody, spec: ForeignBatchSpec) => ProviderCall
-  /** A part of the results, from the first (null) on; null when there is no more. */
-  readonly results: (job: RemoteJob, cursor: string | null) => ProviderCall | null
-  readonly result: (line: JsonObject) => ForeignResult
+  readonly create: (input: ForeignInput, spec: ForeignBatchSpec) => ProviderCall
+  readonly retrieve: (id: string) => ProviderCall
+  /** Its answer is not read. */
+  readonly cancel: (id: string) => ProviderCall
+  /** Newest first. */
+  readonly list: (cursor: string | null) => ProviderCall
+  readonly decode: (body: unknown) => Decoded<ForeignJob>
+  readonly decodePage: (
+    body: unknown
+  ) => Decoded<{ readonly jobs: ReadonlyArray<ForeignJob>; readonly next: string | null }>
+  readonly results: ForeignResults
+  readonly result: (line: JsonObject) => Decoded<ForeignResult>
 }

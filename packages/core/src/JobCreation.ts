@@ -11,6 +11,7 @@ import type { Deployment } from "./Account.ts"
 import { AccountFailure, type CallError } from "./CallError.ts"
 import * as CopyCheck from "./CopyCheck.ts"
 import { Failover } from "./Failover.ts"
+import { batchesOf, snapshotOf } from "./ForeignBatchEnd.ts"
 import type { Call } from "./Hooks.ts"
 import { type Holder, Idempotency } from "./Idempotency.ts"
 import { Instance } from "./Instance.ts"
@@ -23,6 +24,7 @@ import { isObject, type JsonObject } from "./Json.ts"
 import type { ManagedFile } from "./ManagedFile.ts"
 import type { CreateBatch } from "./BatchOperation.ts"
 import type { CreateFineTuningJob } from "./FineTuningOperation.ts"
+import type { ProviderCall, RemoteJob } from "./Provider.ts"
 import { ProviderError } from "./ProviderError.ts"
 import { idempotencyChange } from "./RegistryRecords.ts"
 import { Settings } from "./Settings.ts"
@@ -42,8 +44,14 @@ export interface Read {
 
 /** What a deployment is asked. */
 export interface Prepared {
-  /** The provider's own request, without our metadata. */
+  /** The request in OpenAI's form, without our metadata. */
   readonly body: JsonObject
+  /** The request in the provider's own form, with the metadata that it is to have, if that is another. */
+  readonly call?:
+    | ((metadata: Readonly<Record<string, string>>) => Effect.Effect<ProviderCall, StorageError, Scope.Scope>)
+    | undefined
+  /** What is known of the job before its provider says anything. */
+  readonly object?: JsonObject | undefined
   readonly reads: ReadonlyArray<JobInput>
 }
 
@@ -56,10 +64,11 @@ export interface Plan {
   readonly admit?: Effect.Effect<void, CallError> | undefined
   /** Everything by which two requests differ. */
   readonly fingerprint: ReadonlyArray<unknown>
-  /** Makes an account ready for the job. */
+  /** Makes an account ready for the job, whose row has this key. */
   readonly prepare: (
     deployment: Deployment,
-    target: ProviderAccount
+    target: ProviderAccount,
+    key: string
   ) => Effect.Effect<Prepared, CallError | AccountFailure, Scope.Scope>
 }
 
@@ -84,6 +93,23 @@ const marked = (body: JsonObject, key: string): JsonObject => {
   return Object.keys(metadata).length >= mostMetadata
     ? body
     : { ...body, metadata: { ...metadata, [metadataKey]: key } }
+}
+
+/** The metadata of a request, where it has any. */
+const metadataOf = ({ metadata }: JsonObject): Readonly<Record<string, string>> =>
+  isObject(metadata)
+    ? Object.fromEntries(
+        Object.entries(metadata).flatMap(([name, text]) => (typeof text === "string" ? [[name, text]] : []))
+      )
+    : {}
+
+const callOf = (
+  { call }: Prepared,
+  create: ((body: JsonObject) => ProviderCall) | null,
+  body: JsonObject
+): Effect.Effect<ProviderCall, StorageError, Scope.Scope> => {
+  if (call !== undefined) return call(metadataOf(body))
+  return create === null ? Effect.die(new TypeError("The provider has no such job.")) : Effect.sync(() => create(body))
 }
 
 const encoder = new TextEncoder()
@@ -157,11 +183,12 @@ export const make = Effect.gen(function* () {
     key: string,
     deployment: Deployment,
     reads: ReadonlyArray<JobInput>,
-    { metadata = null }: JsonObject
+    { metadata = null }: JsonObject,
+    known: JsonObject | undefined
   ) {
     const now = yield* Clock.currentTimeMillis
     const { account, id } = deployment
-    const object = JSON.stringify({ metadata })
+    const object = JSON.stringify({ ...known, metadata })
     const row = yield* jobs.modify(key, (current) =>
       current.state === "creating"
         ? update(current, { account, deployment: id, reads, object, updatedAt: now })
@@ -169,6 +196,9 @@ export const make = Effect.gen(function* () {
     )
     return row ?? (yield* Effect.fail(new AccountFailure({ account, message: "was not asked", timedOut: false })))
   })
+
+  const record = (row: Job, target: ProviderAccount, remote: RemoteJob) =>
+    sync.apply(row, batchesOf(row, target) === null ? remote : snapshotOf(row, remote))
 
   /** One request, with copies made ready for it. */
   const ask = Effect.fnUntraced(function* (
@@ -179,36 +209,34 @@ export const make = Effect.gen(function* () {
   ) {
     const protocol = JobProtocol.of(plan.kind, target.provider)
     if (protocol === null) return yield* Effect.die(new TypeError(`${target.provider.id} has no such job`))
-    const { body: unmarked, reads } = yield* plan.prepare(deployment, target)
-    const body = marked(unmarked, progress.key)
-    const row = yield* aim(progress.key, deployment, reads, body)
+    const prepared = yield* plan.prepare(deployment, target, progress.key)
+    const { reads } = prepared
+    const body = marked(prepared.body, progress.key)
+    const row = yield* aim(progress.key, deployment, reads, body, prepared.object)
+    const create = JobProtocol.creatorOf(plan.kind, target.provider)
     progress.maybeThere = true
-    const request = upstream
-      .request(
-        target,
-        Effect.sync(() => protocol.create(body)),
-        protocol.decode
-      )
-      .pipe(
-        Effect.catchIf(isFault, (error) =>
-          Effect.flatMap(recovery.look(row, target, protocol), (found) =>
-            found === undefined ? Effect.fail(settled(error)) : Effect.succeed(found)
-          )
-        ),
-        Effect.tapError((error) =>
-          Effect.sync(() => {
-            progress.maybeThere = error.maybeAccepted
-          })
-        ),
-        Effect.catch((error) =>
-          Effect.flatMap(copies.forgetLost(target, error, row.reads), (lost) =>
-            Effect.fail(lost ? new CopiesLost({ error }) : JobProtocol.translate(row)(error))
-          )
+    const request = upstream.request(target, callOf(prepared, create, body), protocol.decode).pipe(
+      Effect.catchTag("ProviderError", (error) =>
+        isFault(error) && recovery.canTell(row, target)
+          ? Effect.flatMap(recovery.look(row, target, protocol), (found) =>
+              found === undefined ? Effect.fail(settled(error)) : Effect.succeed(found)
+            )
+          : Effect.fail(error)
+      ),
+      Effect.tapError((error) =>
+        Effect.sync(() => {
+          progress.maybeThere = error instanceof ProviderError && error.maybeAccepted
+        })
+      ),
+      Effect.catchTag("ProviderError", (error) =>
+        Effect.flatMap(copies.forgetLost(target, error, row.reads), (lost) =>
+          Effect.fail(lost ? new CopiesLost({ error }) : JobProtocol.translate(row)(error))
         )
       )
+    )
     return yield* Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(restore(request), (remote) =>
-        Effect.mapError(sync.apply(identified(row, plan.kind, remote.id), remote), unrecorded)
+        Effect.mapError(record(identified(row, plan.kind, remote.id), target, remote), unrecorded)
       )
     )
   })

@@ -10,6 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
 import type { Catalog } from "./Catalog.ts"
+import type { ForeignBatchEnd } from "./ForeignBatchEnd.ts"
 import type { Instance } from "./Instance.ts"
 import { type Job, update } from "./Job.ts"
 import * as JobRecovery from "./JobRecovery.ts"
@@ -102,5 +103,8 @@ const make = Effect.gen(function* () {
   return JobPoller.of({ round: Effect.flatMap(begin, (begun) => Effect.asVoid(Fiber.awaitAll(begun))) })
 })
 
-export const layer: Layer.Layer<JobPoller, never, Catalog | Instance | Jobs | JobSync | UnifiedIds | Upstream> =
-  Layer.effect(JobPoller, make)
+export const layer: Layer.Layer<
+  JobPoller,
+  never,
+  Catalog | ForeignBatchEnd | Instance | Jobs | JobSync | UnifiedIds | Upstream
+> = Layer.effect(JobPoller, make)

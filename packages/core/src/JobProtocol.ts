@@ -3,17 +3,26 @@ import type { Job, JobKind } from "./Job.ts"
 import type { BatchProtocol, Provider, ProviderCall } from "./Provider.ts"
 import { ProviderError, Rejected } from "./ProviderError.ts"
 
+/** How a job that is there is spoken of. */
+export type JobProtocol = Omit<BatchProtocol, "create">
+
 /** Null where the provider has no such jobs, or they are of a kind that is not followed. */
-export const of = (kind: JobKind, { batches, fineTuning }: Provider): BatchProtocol | null => {
+export const of = (kind: JobKind, { batches, fineTuning, foreignBatches }: Provider): JobProtocol | null => {
   switch (kind) {
     case "batch":
-      return batches
+      return batches ?? foreignBatches
     case "fine_tuning_job":
       return fineTuning
     case "response":
     case "container":
       return null
   }
+}
+
+/** How a job is made of a request in OpenAI's form; null where that is not the provider's. */
+export const creatorOf = (kind: JobKind, { batches, fineTuning }: Provider): BatchProtocol["create"] | null => {
+  const protocol = kind === "batch" ? batches : kind === "fine_tuning_job" ? fineTuning : null
+  return protocol?.create ?? null
 }
 
 /** A provider's words about a job, with our IDs in the place of its own. */
@@ -42,4 +51,4 @@ export const translate =
   }
 
 /** What makes a call about a job; undefined where there is no such call. */
-export type CallOf = (protocol: BatchProtocol, remoteId: string) => ProviderCall
+export type CallOf = (protocol: JobProtocol, remoteId: string) => ProviderCall

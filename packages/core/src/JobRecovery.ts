@@ -7,13 +7,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import { Catalog } from "./Catalog.ts"
+import type { ForeignJob } from "./ForeignBatches.ts"
+import { batchesOf, ForeignBatchEnd, snapshotOf } from "./ForeignBatchEnd.ts"
 import { Instance } from "./Instance.ts"
 import { type Job, update } from "./Job.ts"
 import * as JobProtocol from "./JobProtocol.ts"
 import { Jobs } from "./Jobs.ts"
 import { JobSync, metadataKey } from "./JobSync.ts"
 import { isObject, parseObject } from "./Json.ts"
-import type { BatchProtocol, RemoteJob, RemoteJobPage } from "./Provider.ts"
+import type { RemoteJob, RemoteJobPage } from "./Provider.ts"
 import { inTime } from "./ProviderError.ts"
 import { backoff } from "./Removal.ts"
 import { Settings } from "./Settings.ts"
@@ -56,19 +58,35 @@ const sameMetadata = (job: Job, { metadata }: RemoteJob): boolean => {
   return isObject(sent) && Object.keys(sent).length === kept.length && kept.every(([name, text]) => sent[name] === text)
 }
 
+/** Whether the remote says how many requests it has, and that are as many as were sent. */
+const sameRequests = (job: Job, remote: RemoteJob & Partial<Pick<ForeignJob, "requests">>): boolean => {
+  const counts = parseObject(job.object)?.["request_counts"]
+  const { failed, total } = isObject(counts) ? counts : {}
+  return typeof total === "number" && typeof failed === "number" && remote.requests === total - failed
+}
+
+/** Whether a job of this row can be told from all others in the account. */
+const canTell = (job: Job, target: ProviderAccount): boolean => {
+  const batches = batchesOf(job, target)
+  return batches === null || batches.marked || target.account.exclusive
+}
+
 /**
  * By our mark, or, where there was no room for it, by the very files that were made ready for this job. Another job of
  * ours may read the same files: what has a mark elsewhere, or other metadata, is not this one.
  */
-const isOurs = (job: Job, remote: RemoteJob): boolean => {
+const isOurs = (job: Job, target: ProviderAccount, remote: RemoteJob): boolean => {
   const mark = remote.metadata[metadataKey]
   if (mark !== undefined) return mark === job.key
   const isYoung = remote.createdAt === null || remote.createdAt >= job.createdAt - clockTolerance
+  // Where nothing can be marked and nobody else makes any: the one of the same time and size.
+  if (batchesOf(job, target)?.marked === false) return target.account.exclusive && isYoung && sameRequests(job, remote)
   return isYoung && sameInputs(job, remote) && sameMetadata(job, remote)
 }
 
 export const make = Effect.gen(function* () {
   const catalog = yield* Catalog
+  const foreign = yield* ForeignBatchEnd
   const ids = yield* UnifiedIds
   const instance = yield* Instance
   const jobs = yield* Jobs
@@ -78,7 +96,7 @@ export const make = Effect.gen(function* () {
   // Of two jobs that nothing tells apart each is to get one.
   const oneByOne = yield* Semaphore.make(1)
 
-  const search = Effect.fnUntraced(function* (job: Job, target: ProviderAccount, protocol: BatchProtocol) {
+  const search = Effect.fnUntraced(function* (job: Job, target: ProviderAccount, protocol: JobProtocol.JobProtocol) {
     let cursor: string | null = null
     for (let pages = 0; pages < pageLimit; pages++) {
       const page: RemoteJobPage = yield* upstream.request(
@@ -87,7 +105,7 @@ export const make = Effect.gen(function* () {
         protocol.decodePage
       )
       for (const remote of page.jobs) {
-        if (!isOurs(job, remote)) continue
+        if (!isOurs(job, target, remote)) continue
         const owner = yield* jobs.ofRemote(target.account.id, remote.id)
         if (owner === undefined || owner.key === job.key) return remote
       }
@@ -98,7 +116,11 @@ export const make = Effect.gen(function* () {
     return undefined
   })
 
-  const forget = (job: Job) => jobs.modify(job.key, (current) => (current.state === "creating" ? null : undefined))
+  const forget = (job: Job) =>
+    Effect.tap(
+      jobs.modify(job.key, (current) => (current.state === "creating" ? null : undefined)),
+      () => (job.kind === "batch" ? foreign.discard(job.key) : Effect.void)
+    )
 
   /** Leaves the row to whoever is first at it, from a time on. */
   const postpone = (job: Job, dueAt: number, failed: boolean) =>
@@ -121,7 +143,8 @@ export const make = Effect.gen(function* () {
         if (remote === undefined) return Effect.succeed(undefined)
         const identity = { uuid: job.key, deployment: job.deployment, providerId: remote.id }
         const id = ids.encode({ _tag: tags[job.kind], ...identity })
-        return sync.apply(update(job, { id, remoteId: remote.id }), remote)
+        const found = update(job, { id, remoteId: remote.id })
+        return sync.apply(found, batchesOf(job, target) === null ? remote : snapshotOf(found, remote))
       }),
       Semaphore.withPermit(oneByOne),
       Effect.map((row) => ({ row })),
@@ -138,11 +161,13 @@ export const make = Effect.gen(function* () {
   return {
     recover,
 
+    canTell,
+
     /**
      * The job at the provider, if it shows it already, after an answer that did not say whether there is one. Where the
      * provider cannot be asked, it counts as not there.
      */
-    look: (job: Job, target: ProviderAccount, protocol: BatchProtocol) =>
+    look: (job: Job, target: ProviderAccount, protocol: JobProtocol.JobProtocol) =>
       search(job, target, protocol).pipe(
         inTime("jobs.list", target.account.id, patience),
         Semaphore.withPermit(oneByOne),

@@ -1,33 +1,61 @@
 /** What a provider says of a job now, in our record and in the client's terms. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import type { CallError } from "./CallError.ts"
 import * as Failover from "./Failover.ts"
 import type { Job } from "./Job.ts"
+import * as ForeignBatchEnd from "./ForeignBatchEnd.ts"
+import type { ForeignBatches } from "./ForeignBatches.ts"
 import * as JobProtocol from "./JobProtocol.ts"
 import { Jobs } from "./Jobs.ts"
 import { JobSync } from "./JobSync.ts"
+import type { ProviderCall } from "./Provider.ts"
 import { ProviderError, Unreachable } from "./ProviderError.ts"
-import { Upstream } from "./Upstream.ts"
+import { type ProviderAccount, Upstream } from "./Upstream.ts"
 
 /** How long background work waits for a provider, the recording of what it says included. */
 const longPatience = Duration.seconds(50)
+
+/** The same where all results of a batch may have to be read. */
+const longestPatience = Duration.minutes(10)
 
 /** How long somebody who asks for a job waits before what is known already is answered. */
 const shortPatience = Duration.seconds(20)
 
 export const make = Effect.gen(function* () {
+  const foreign = yield* ForeignBatchEnd.ForeignBatchEnd
   const jobs = yield* Jobs
   const sync = yield* JobSync
   const upstream = yield* Upstream
+
+  /** The same of a batch in another form: other calls than the one that asks for it do not answer with it. */
+  const askForeign = Effect.fnUntraced(function* (
+    job: Job,
+    target: ProviderAccount,
+    batches: ForeignBatches,
+    call: Effect.Effect<ProviderCall>
+  ) {
+    if ((yield* call).method !== "GET") yield* upstream.request(target, call, Result.succeed)
+    const retrieve = Effect.sync(() => batches.retrieve(job.remoteId ?? ""))
+    const remote = yield* upstream.request(target, retrieve, batches.decode)
+    if (!remote.ended) return yield* sync.apply(job, ForeignBatchEnd.snapshotOf(job, remote))
+    const end = yield* foreign.collect(job, target, batches, remote)
+    if (end === undefined) return (yield* jobs.read(job.key)) ?? job
+    const ended = yield* sync.apply(job, end)
+    yield* foreign.discard(job.key)
+    return ended
+  })
 
   /** Makes a call about a job, whose answer is the job, and records what it says. */
   const ask = Effect.fnUntraced(function* (job: Job, callOf: JobProtocol.CallOf) {
     const target = yield* jobs.target(job)
     const protocol = JobProtocol.of(job.kind, target.provider)
     if (protocol === null || job.remoteId === null) return job
-    const remote = yield* upstream.request(target, Effect.succeed(callOf(protocol, job.remoteId)), protocol.decode)
-    return yield* sync.apply(job, remote)
+    const call = Effect.succeed(callOf(protocol, job.remoteId))
+    const batches = ForeignBatchEnd.batchesOf(job, target)
+    if (batches !== null) return yield* askForeign(job, target, batches, call)
+    return yield* sync.apply(job, yield* upstream.request(target, call, protocol.decode))
   })
 
   const look = (job: Job, patience: Duration.Duration) =>
@@ -48,7 +76,8 @@ export const make = Effect.gen(function* () {
 
   return {
     /** Asks the provider, unless the job is over. */
-    refresh: (job: Job) => (job.state === "ended" ? Effect.succeed(job) : look(job, longPatience)),
+    refresh: (job: Job) =>
+      job.state === "ended" ? Effect.succeed(job) : look(job, job.kind === "batch" ? longestPatience : longPatience),
 
     /** The same for who asked for the job: while the provider does not answer, the last that is known stands. */
     current: (job: Job): Effect.Effect<Job, CallError> =>

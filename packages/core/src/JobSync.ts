@@ -23,7 +23,10 @@ import * as UsageMetrics from "./UsageMetrics.ts"
 import * as UsageRecord from "./UsageRecord.ts"
 
 /** What a provider says of a job now. */
-export type Snapshot = Pick<RemoteJob, "object" | "ended" | "inputs" | "outputs" | "tokens">
+export interface Snapshot extends Pick<RemoteJob, "object" | "ended" | "inputs" | "outputs" | "tokens"> {
+  /** Files that were made here of what the job has made, and that its object names already. */
+  readonly made?: ReadonlyArray<JobOutput> | undefined
+}
 
 export class JobSync extends Context.Service<
   JobSync,
@@ -145,7 +148,7 @@ const make = Effect.gen(function* () {
   return JobSync.of({
     apply: Effect.fn("JobSync.apply")(function* (job, snapshot) {
       if (job.state === "ended") return job
-      const found = yield* newOutputs(job, snapshot)
+      const found = [...(yield* newOutputs(job, snapshot)), ...(snapshot.made ?? [])]
       const now = yield* Clock.currentTimeMillis
       const { ended } = snapshot
       const tokens = yield* usageOf(job, snapshot)

@@ -27,6 +27,7 @@ import * as Instance from "./Instance.ts"
 import * as Intake from "./Intake.ts"
 import * as JobPoller from "./JobPoller.ts"
 import * as Jobs from "./Jobs.ts"
+import * as ForeignBatchEnd from "./ForeignBatchEnd.ts"
 import * as JobSync from "./JobSync.ts"
 import * as Limits from "./Limits.ts"
 import * as LimitsHook from "./LimitsHook.ts"
@@ -75,6 +76,7 @@ export type Services =
   | Intake.Intake
   | JobPoller.JobPoller
   | Jobs.Jobs
+  | ForeignBatchEnd.ForeignBatchEnd
   | JobSync.JobSync
   | Maintenance.Maintenance
   | OutputFiles.OutputFiles
@@ -124,6 +126,7 @@ export const layer = ({ catalog, hooks = [], settings = {} }: Options): Layer.La
     Layer.provideMerge(layerHooks(hooks)),
     Layer.provideMerge(Layer.mergeAll(Files.layer, Intake.layer)),
     Layer.provideMerge(FileCreation.layer),
+    Layer.provideMerge(ForeignBatchEnd.layer),
     Layer.provideMerge(JobSync.layer),
     Layer.provideMerge(Layer.mergeAll(Idempotency.layer, Replication.layer, Removal.layer, FileLookup.layer)),
     Layer.provideMerge(Layer.mergeAll(CopyUpload.layer, OutputFiles.layer)),

@@ -9,6 +9,7 @@ import type { CallAt, ProviderCall } from "@omnifile/core/Provider"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { batches } from "./AnthropicBatches.ts"
 import { chat } from "./AnthropicChat.ts"
 import { files, ownVersion } from "./AnthropicFiles.ts"
 
@@ -80,6 +81,7 @@ export const make = ({ id }: Options): Provider.Provider =>
     files,
     capabilities,
     chat,
+    foreignBatches: batches,
     messages: withJson("messages", "/v1/messages"),
     countTokens: withJson("messages.count_tokens", "/v1/messages/count_tokens"),
     decodeRefusal: (body, { status }) =>

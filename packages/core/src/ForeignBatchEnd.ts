@@ -1,0 +1,313 @@
+/**
+ * The end of a batch in another provider's form: its results become an output and an error file of the batch's creator,
+ * once, and the batch is over when both are stored. Until then it is `finalizing`.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import { BlobStore } from "./BlobStore.ts"
+import { type Bytes, InMemory } from "./Bytes.ts"
+import { Catalog } from "./Catalog.ts"
+import * as FailedAnswer from "./FailedAnswer.ts"
+import * as Ledger from "./ForeignBatchLedger.ts"
+import { lines, Reader } from "./ForeignBatchResults.ts"
+import type { ForeignBatches, ForeignJob } from "./ForeignBatches.ts"
+import { Instance } from "./Instance.ts"
+import { type Job, JobOutput, update } from "./Job.ts"
+import { Jobs } from "./Jobs.ts"
+import { type JsonObject, parseObject } from "./Json.ts"
+import type { Snapshot } from "./JobSync.ts"
+import { ManagedFile } from "./ManagedFile.ts"
+import { ProviderError, Unreachable } from "./ProviderError.ts"
+import type { RemoteJob } from "./Provider.ts"
+import { Registry } from "./Registry.ts"
+import { hexOfText, Sha256 } from "./Sha256.ts"
+import { isConflict, SourceFailed, StorageError } from "./StorageError.ts"
+import { UnifiedIds } from "./UnifiedId.ts"
+import { type ProviderAccount, Upstream } from "./Upstream.ts"
+import * as Uuid from "./Uuid.ts"
+
+/** For so long nobody else begins to read the same results. */
+const patience = Duration.toMillis(Duration.minutes(10))
+
+const roles = ["output_file_id", "error_file_id"] as const
+type Role = (typeof roles)[number]
+
+const contentType = "application/jsonl"
+
+/** Of a provider whose batches are its own; null for all others. */
+export const batchesOf = (job: Pick<Job, "kind">, { provider }: ProviderAccount): ForeignBatches | null =>
+  job.kind === "batch" && provider.batches === null ? provider.foreignBatches : null
+
+const countsOf = (object: JsonObject): JsonObject => {
+  const counts = object["request_counts"]
+  return typeof counts === "object" && counts !== null && !Array.isArray(counts) ? (counts as JsonObject) : {}
+}
+
+type ResultPage = { readonly results: ReadonlyArray<JsonObject>; readonly next: string | null }
+
+const drain = async (content: Bytes): Promise<void> => {
+  for await (const _ of content);
+}
+
+const sourceFailed = (key: string, cause: unknown): StorageError =>
+  new StorageError({ backend: "batches", method: "read", reason: new SourceFailed({ key, cause }) })
+
+const numberOf = (value: unknown): number => (typeof value === "number" ? value : 0)
+
+/** What is known of a batch that is not over for its client: the request, and what the provider says of it. */
+export const snapshotOf = (job: Job, remote: RemoteJob & Partial<Pick<ForeignJob, "requests">>): Snapshot => {
+  const known = parseObject(job.object) ?? {}
+  const total = numberOf(countsOf(known)["total"])
+  const { completed, failed } = countsOf(remote.object)
+  // What was not sent has failed already.
+  const refused = remote.requests === null || remote.requests === undefined ? 0 : Math.max(0, total - remote.requests)
+  return {
+    ...remote,
+    ended: false,
+    outputs: [],
+    object: {
+      ...known,
+      ...remote.object,
+      ...(remote.ended ? { status: "finalizing" } : {}),
+      request_counts: { total, completed: numberOf(completed), failed: numberOf(failed) + refused }
+    }
+  }
+}
+
+export class ForeignBatchEnd extends Context.Service<
+  ForeignBatchEnd,
+  {
+    /**
+     * What a batch that its provider has ended has become, with its files stored and recorded. Undefined while somebody
+     * else is at it.
+     */
+    readonly collect: (
+      job: Job,
+      target: ProviderAccount,
+      batches: ForeignBatches,
+      remote: ForeignJob
+    ) => Effect.Effect<Snapshot | undefined, ProviderError | StorageError>
+    /** Removes what only a batch that goes on needs, given the key of its row. */
+    readonly discard: (job: string) => Effect.Effect<void>
+  }
+>()("@omnifile/core/ForeignBatchEnd") {}
+
+const make = Effect.gen(function* () {
+  const blobs = yield* BlobStore
+  const catalog = yield* Catalog
+  const ids = yield* UnifiedIds
+  const instance = yield* Instance
+  const jobs = yield* Jobs
+  const registry = yield* Registry
+  const sha256 = yield* Sha256
+  const upstream = yield* Upstream
+  /** The jobs whose results this process reads now. */
+  const busy = new Set<string>()
+
+  const fileKey = (job: Job, role: Role): string =>
+    Uuid.fromDigest(hexOfText(sha256, ["batch result", job.key, role].join("\0")))
+
+  /** Stores content, unless the file is there already, and measures it. */
+  const store = Effect.fnUntraced(function* (key: string, content: Bytes) {
+    const hasher = sha256.hasher()
+    let bytes = 0
+    const measured: Bytes = {
+      async *[Symbol.asyncIterator]() {
+        for await (const chunk of content) {
+          bytes += chunk.byteLength
+          hasher.update(chunk)
+          yield chunk
+        }
+      }
+    }
+    if ((yield* registry.file(key)) === undefined) {
+      // What a crash has left.
+      yield* blobs.remove(key)
+      yield* blobs.put(key, measured)
+    } else {
+      yield* Effect.tryPromise({ try: () => drain(measured), catch: (cause) => sourceFailed(key, cause) })
+    }
+    return { bytes, sha256: hasher.digest() }
+  })
+
+  /** The file's row: a new one, or that of who was faster. */
+  const record = Effect.fnUntraced(function* (
+    job: Job,
+    role: Role,
+    { bytes, sha256 }: { readonly bytes: number; readonly sha256: string },
+    outputLife: number | null
+  ) {
+    const key = fileKey(job, role)
+    const now = yield* Clock.currentTimeMillis
+    const expiresAt = outputLife === null ? null : now + outputLife * 1000
+    const identity = { uuid: key, contentType, models: [], providerFileId: null, deployment: job.deployment }
+    const row = new ManagedFile({
+      key,
+      id: ids.encode({ _tag: "File", ...identity }),
+      state: "ready",
+      owner: job.owner,
+      filename: `${job.id ?? job.key}_${role === "output_file_id" ? "output" : "error"}.jsonl`,
+      bytes,
+      sha256,
+      declaredType: null,
+      contentType,
+      purpose: "batch_output",
+      createdAt: now,
+      expiresAt,
+      models: [],
+      kept: true,
+      replicas: [],
+      lostUploads: [],
+      instance: null,
+      idempotency: null,
+      dueAt: expiresAt,
+      attempts: 0
+    })
+    yield* registry.insertFile(row).pipe(Effect.catchIf(isConflict, () => Effect.void))
+    return new JobOutput({ role, remoteId: key, file: key, id: row.id ?? "" })
+  })
+
+  /** All results, one after the other. */
+  const resultsOf = Effect.fnUntraced(function* (target: ProviderAccount, batches: ForeignBatches, remote: ForeignJob) {
+    const scope = yield* Effect.scope
+    const run = yield* FiberSet.makeRuntimePromise<never, unknown, ProviderError>()
+    const { results } = batches
+    return async function* (): AsyncGenerator<JsonObject, void, void> {
+      if (results._tag === "Lines") {
+        for (const call of results.calls(remote)) {
+          const response = await run(Scope.provide(upstream.send(target, call), scope))
+          yield* lines(response.body)
+        }
+        return
+      }
+      for (let cursor: string | null = null; ;) {
+        const call = Effect.succeed(results.page(remote.id, cursor))
+        const page: ResultPage = await run(upstream.request(target, call, results.decode))
+        yield* page.results
+        cursor = page.next
+        if (cursor === null) return
+      }
+    }
+  })
+
+  const failed = (target: ProviderAccount, error: StorageError): ProviderError | StorageError => {
+    const { reason } = error
+    if (reason._tag !== "SourceFailed") return error
+    const { cause } = reason
+    return cause instanceof ProviderError
+      ? cause
+      : FailedAnswer.failed(
+          target,
+          { name: "batches.results", idempotent: true },
+          new Unreachable({ timedOut: false, cause })
+        )
+  }
+
+  const readLedger = (job: Job) =>
+    Effect.scoped(
+      Effect.flatMap(blobs.open(Ledger.ledgerKey(job.key)), (content) => Effect.promise(() => Ledger.read(content)))
+    )
+
+  const collect = Effect.fnUntraced(function* (
+    job: Job,
+    target: ProviderAccount,
+    batches: ForeignBatches,
+    remote: ForeignJob
+  ) {
+    const ledger = yield* readLedger(job)
+    const known = parseObject(job.object) ?? {}
+    const deployment = catalog.deploymentsOf(job.modelName).find(({ id }) => id === job.deployment)
+    const reader = new Reader(
+      {
+        batches,
+        translator: target.provider.chatCompletion === null ? target.provider.chat : null,
+        endpoint: String(known["endpoint"]),
+        model: deployment?.model ?? job.modelName,
+        modelName: job.modelName,
+        job: job.key,
+        createdAt: job.createdAt
+      },
+      ledger
+    )
+    const results = yield* resultsOf(target, batches, remote)
+    const status = String(remote.object["status"])
+    const output: Bytes = { [Symbol.asyncIterator]: () => reader.output(results()) }
+    const written = yield* store(fileKey(job, "output_file_id"), output)
+    // A batch that failed as a whole says so itself.
+    const errors = status === "failed" ? [] : reader.errors(status)
+    const made: Array<JobOutput> = []
+    if (written.bytes === 0) yield* blobs.remove(fileKey(job, "output_file_id"))
+    else made.push(yield* record(job, "output_file_id", written, ledger.outputLife))
+    if (errors.length > 0) {
+      const stored = yield* store(fileKey(job, "error_file_id"), new InMemory(errors))
+      made.push(yield* record(job, "error_file_id", stored, ledger.outputLife))
+    }
+    const named = Object.fromEntries(made.map(({ id, role }) => [role, id]))
+    const total = ledger.sent.size + ledger.refused.length
+    const snapshot: Snapshot = {
+      ...remote,
+      outputs: [],
+      made,
+      tokens: reader.tokens,
+      object: { ...known, ...remote.object, ...named, request_counts: { total, ...reader.counts } }
+    }
+    return snapshot
+  }, Effect.scoped)
+
+  /** Takes the row for as long as the results may take; undefined while somebody else has it. */
+  const claim = Effect.fnUntraced(function* (job: Job) {
+    const now = yield* Clock.currentTimeMillis
+    let claimed = false
+    const row = yield* jobs.modify(job.key, (current) => {
+      const isHeld = current.instance !== instance.id && (current.claimedUntil ?? 0) > now
+      claimed = current.state === "active" && !isHeld
+      const until = now + patience
+      const object = JSON.stringify({ ...parseObject(current.object), status: "finalizing" })
+      return claimed
+        ? update(current, { object, instance: instance.id, claimedUntil: until, dueAt: until, updatedAt: now })
+        : undefined
+    })
+    return claimed ? row : undefined
+  })
+
+  /** Gives the row back to whoever is next, after a failure. */
+  const release = (job: Job) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      jobs.modify(job.key, (current) =>
+        current.state === "active" && current.instance === instance.id
+          ? update(current, { instance: null, claimedUntil: null, dueAt: now + 1_000, attempts: current.attempts + 1 })
+          : undefined
+      )
+    ).pipe(Effect.ignore)
+
+  return ForeignBatchEnd.of({
+    collect: Effect.fn("ForeignBatchEnd.collect")(function* (job, target, batches, remote) {
+      if (busy.has(job.key)) return undefined
+      busy.add(job.key)
+      return yield* Effect.gen(function* () {
+        const claimed = yield* claim(job)
+        if (claimed === undefined) return undefined
+        return yield* collect(claimed, target, batches, remote).pipe(
+          Effect.mapError((error) => (error instanceof ProviderError ? error : failed(target, error))),
+          Effect.onError(() => release(claimed))
+        )
+      }).pipe(Effect.ensuring(Effect.sync(() => busy.delete(job.key))))
+    }),
+
+    discard: (job) =>
+      Effect.andThen(blobs.remove(Ledger.ledgerKey(job)), blobs.remove(Ledger.inputKey(job))).pipe(
+        Effect.catch((error) => Effect.logWarning("The input of a batch could not be removed", error))
+      )
+  })
+})
+
+export const layer: Layer.Layer<
+  ForeignBatchEnd,
+  never,
+  BlobStore | Catalog | Instance | Jobs | Registry | Sha256 | UnifiedIds | Upstream
+> = Layer.effect(ForeignBatchEnd, make)

@@ -1,0 +1,110 @@
+/**
+ * A batch's input in the form of a provider that does not speak OpenAI's: line by line, as a stream. A line that has no
+ * translation is not sent; the ledger says why.
+ */
+import * as Result from "effect/Result"
+import * as BatchLines from "./BatchLines.ts"
+import { longestLine, type Rewriting, rewriteLine } from "./BatchVariant.ts"
+import * as Bytes from "./Bytes.ts"
+import { InvalidRequest } from "./CallError.ts"
+import type { ChatTranslator, FilePlacement } from "./ChatTranslator.ts"
+import * as Ledger from "./ForeignBatchLedger.ts"
+import type { ForeignBatches } from "./ForeignBatches.ts"
+import { isObject, type JsonObject, parseObject } from "./Json.ts"
+import * as LineReader from "./LineReader.ts"
+
+export interface Encoding {
+  readonly batches: ForeignBatches
+  /** Null: the bodies are of the provider's own wire as they are. */
+  readonly translator: ChatTranslator | null
+  readonly rewriting: Rewriting
+  readonly modelName: string
+  /** The files that lines name, by unified ID. */
+  readonly files: ReadonlyMap<string, FilePlacement>
+}
+
+/** What of the input could not be put in the provider's form, for the whole batch. */
+export class InputTooLarge extends Error {}
+
+const wires: Readonly<Record<string, "chat" | "responses">> = {
+  "/v1/chat/completions": "chat",
+  "/v1/responses": "responses"
+}
+
+export const wireOf = (endpoint: string): "chat" | "responses" => wires[endpoint] ?? "chat"
+
+const decoder = new TextDecoder()
+const encoder = new TextEncoder()
+
+const bodyOf = (line: Uint8Array): JsonObject => {
+  const body = parseObject(decoder.decode(line))?.["body"]
+  if (!isObject(body)) throw new TypeError("A line of a batch has no body.")
+  return body
+}
+
+/** The body of a line in the provider's wire. Rejects with `InvalidRequest` where there are no words for it. */
+const encodeLine = async (
+  line: LineReader.Line,
+  endpoint: string,
+  { files, modelName, rewriting, translator }: Encoding
+): Promise<JsonObject> => {
+  if (translator === null) return bodyOf(Bytes.concat(rewriteLine(line, rewriting)))
+  const { model } = rewriting
+  const request = { wire: wireOf(endpoint), body: bodyOf(line.bytes), model, modelName, files, id: "", now: 0 }
+  return (await translator.encode(request)).body
+}
+
+const reasonOf = ({ message, param }: InvalidRequest): string => (param === null ? message : `${message} (${param})`)
+
+/** Lines are sent on in pieces of about so many characters: each for itself would cost more than it is. */
+const pieceLength = 64 * 1024
+
+/**
+ * The input as the provider wants it, for content that a summary has been made of. What has to be remembered of its
+ * lines is told to the ledger. Throws {@link InputTooLarge}.
+ */
+export async function* write(
+  content: Bytes.Bytes,
+  encoding: Encoding,
+  ledger: Ledger.Writer
+): AsyncGenerator<Uint8Array, void, void> {
+  const { batches, rewriting } = encoding
+  const { close, open, separator } = batches.frame
+  let bytes = 0
+  let piece = open
+  const flush = (): Uint8Array => {
+    const chunk = encoder.encode(piece)
+    bytes += chunk.byteLength
+    if (bytes > batches.maxBytes) {
+      throw new InputTooLarge(`The input has more than the ${batches.maxBytes} bytes that the provider takes.`)
+    }
+    piece = ""
+    return chunk
+  }
+  for await (const line of LineReader.read(content, longestLine)) {
+    if (LineReader.isBlank(line.bytes)) continue
+    const parsed = BatchLines.parse(line.bytes, rewriting.allowProviderIds)
+    if (Result.isFailure(parsed)) throw new TypeError(`Line ${line.number} ${parsed.failure}`)
+    const { customId, url } = parsed.success
+    if (!batches.endpoints.includes(url)) {
+      ledger.refuse(line.number, customId, `The model cannot be called at ${url} in a batch.`)
+      continue
+    }
+    try {
+      const body = await encodeLine(line, url, encoding)
+      const text = batches.frame.line(Ledger.keyOf(line.number), body, url)
+      const shape = encoding.translator === null ? {} : Ledger.shapeOf(url, bodyOf(line.bytes))
+      piece += ledger.sent === 0 ? text : separator + text
+      ledger.accept(line.number, customId, shape)
+    } catch (cause) {
+      if (!(cause instanceof InvalidRequest)) throw cause
+      ledger.refuse(line.number, customId, reasonOf(cause))
+    }
+    if (ledger.sent > batches.maxRequests) {
+      throw new InputTooLarge(`The input has more than the ${batches.maxRequests} requests that the provider takes.`)
+    }
+    if (piece.length >= pieceLength) yield flush()
+  }
+  piece += close
+  yield flush()
+}
