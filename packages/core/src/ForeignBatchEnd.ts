@@ -62,7 +62,8 @@ const numberOf = (value: unknown): number => (typeof value === "number" ? value 
 /** What is known of a batch that is not over for its client: the request, and what the provider says of it. */
 export const snapshotOf = (job: Job, remote: RemoteJob & Partial<Pick<ForeignJob, "requests">>): Snapshot => {
   const known = parseObject(job.object) ?? {}
-  const total = numberOf(countsOf(known)["total"])
+  const before = countsOf(known)
+  const total = numberOf(before["total"])
   const { completed, failed } = countsOf(remote.object)
   // What was not sent has failed already.
   const refused = remote.requests === null || remote.requests === undefined ? 0 : Math.max(0, total - remote.requests)
@@ -74,7 +75,11 @@ export const snapshotOf = (job: Job, remote: RemoteJob & Partial<Pick<ForeignJob
       ...known,
       ...remote.object,
       ...(remote.ended ? { status: "finalizing" } : {}),
-      request_counts: { total, completed: numberOf(completed), failed: numberOf(failed) + refused }
+      request_counts: {
+        total,
+        completed: numberOf(completed),
+        failed: Math.max(numberOf(before["failed"]), numberOf(failed) + refused)
+      }
     }
   }
 }

@@ -7,6 +7,9 @@ import type { JsonObject } from "./Json.ts"
 import type { Purpose } from "./ManagedFile.ts"
 import type { Decoded, ProviderCall, RemoteJob } from "./Provider.ts"
 
+/** The pair of a job's metadata that tells us which row it belongs to. */
+export const markKey = "omnifile_job"
+
 /** What became of one line. */
 export interface ForeignResult {
   /** The key that the line was sent under. */
@@ -27,7 +30,7 @@ export interface InputFrame {
 }
 
 export interface ForeignBatchSpec {
-  /** Tells the job from all others: for providers that take a name of ours. */
+  /** Tells the job from all others: for providers that keep a name, but no metadata with `markKey` in it. */
   readonly key: string
   /** The provider's own name for the model. */
   readonly model: string

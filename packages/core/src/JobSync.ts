@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { ContentUnavailable } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
+import { markKey } from "./ForeignBatches.ts"
 import { type Job, JobOutput, update } from "./Job.ts"
 import { Jobs } from "./Jobs.ts"
 import { type Json, isObject, type JsonObject } from "./Json.ts"
@@ -45,7 +46,7 @@ export class JobSync extends Context.Service<
 >()("@omnifile/core/JobSync") {}
 
 /** The pair of a job's metadata that tells us which row it belongs to. */
-export const metadataKey = "omnifile_job"
+export const metadataKey = markKey
 
 /** The metadata that a client gave, null if it gave none. */
 const ownMetadata = (metadata: Json | undefined): Json | undefined => {

@@ -1,12 +1,14 @@
 /** One batch file in OpenAI's form on providers whose batches have another. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as AnthropicEmulator from "@omnifile/testkit/AnthropicEmulator"
+import * as GeminiEmulator from "@omnifile/testkit/GeminiEmulator"
 import type OpenAI from "openai"
 import { BadRequestError, toFile } from "openai"
 import * as Wires from "./support/wires.ts"
 
 const wires: ReadonlyArray<Wires.Wire> = [
-  { name: "anthropic", model: "claude-sonnet-4-5", start: AnthropicEmulator.start }
+  { name: "anthropic", model: "claude-sonnet-4-5", start: AnthropicEmulator.start },
+  { name: "gemini", model: "gemini-2.5-flash", start: GeminiEmulator.start }
 ]
 
 let world: Wires.Wires

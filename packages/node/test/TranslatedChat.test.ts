@@ -1,13 +1,15 @@
 /** OpenAI's official client on models whose providers speak another wire. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as AnthropicEmulator from "@omnifile/testkit/AnthropicEmulator"
+import * as GeminiEmulator from "@omnifile/testkit/GeminiEmulator"
 import type { RouteName } from "@omnifile/testkit/OpenAIEmulator"
 import type OpenAI from "openai"
 import { APIError, BadRequestError, toFile } from "openai"
 import * as Wires from "./support/wires.ts"
 
 const wires: ReadonlyArray<Wires.Wire> = [
-  { name: "anthropic", model: "claude-sonnet-4-5", start: AnthropicEmulator.start }
+  { name: "anthropic", model: "claude-sonnet-4-5", start: AnthropicEmulator.start },
+  { name: "gemini", model: "gemini-2.5-flash", start: GeminiEmulator.start }
 ]
 
 /** What the emulators call the call that makes an answer. */

@@ -12,6 +12,7 @@ import type { ProviderCall, RefusalMeaning } from "@omnifile/core/Provider"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { batches } from "./GeminiBatches.ts"
 import { chat } from "./GeminiChat.ts"
 import { files } from "./GeminiFiles.ts"
 
@@ -94,6 +95,7 @@ export const make = ({ id }: Options): Provider.Provider =>
     files,
     capabilities,
     chat,
+    foreignBatches: batches,
     decodeRefusal
   })
 
