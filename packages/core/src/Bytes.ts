@@ -60,6 +60,13 @@ export class InMemory implements AsyncIterable<Uint8Array> {
 
 export const fromArray = (...chunks: ReadonlyArray<Uint8Array>): InMemory => new InMemory(chunks)
 
+/** Contents one after the other. Each is begun when the one before has ended. */
+export const inSequence = (parts: ReadonlyArray<Bytes>): Bytes => ({
+  async *[Symbol.asyncIterator]() {
+    for (const part of parts) yield* part
+  }
+})
+
 /** Content up to this length is joined where the last one was; in bytes. */
 const scratchLength = 1024 * 1024
 

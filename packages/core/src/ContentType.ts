@@ -25,7 +25,11 @@ const signatures: ReadonlyArray<readonly [type: string, offset: number, bytes: s
   ["application/gzip", 0, "\u001f\u008b"]
 ]
 
-const sniff = (head: Uint8Array): string | undefined =>
+/** How many of the first bytes `sniff` looks at. */
+export const headLength = 16
+
+/** What the first bytes say by themselves. */
+export const sniff = (head: Uint8Array): string | undefined =>
   signatures.find(([, offset, bytes]) =>
     [...bytes].every((char, index) => head[offset + index] === char.charCodeAt(0))
   )?.[0]
@@ -37,6 +41,9 @@ const named = (filename: string): string | undefined => {
 
 /** A media type as it is written, or null for anything that is none. */
 export const parse = (given: string | null): string | null => (given !== null && mediaType.test(given) ? given : null)
+
+/** A media type without its parameters, in lower case. */
+export const bare = (type: string): string => (type.split(";", 1)[0] ?? type).trim().toLowerCase()
 
 export const detect = (given: string | null, filename: string, head: Uint8Array): string => {
   const declared = parse(given)

@@ -49,9 +49,12 @@ export const make = Effect.gen(function* () {
 
   /** Whether it is any use to upload the file there: an account that takes no such files is left out. */
   const takes = (account: string, { content, declaredType, filename, purpose }: CreateFile): boolean => {
+    const target = catalog.accounts.get(account)
+    // Calls get their files within them there, and only jobs read copies.
+    if (target?.account.files === "inline" && purpose !== "batch" && purpose !== "fine-tune") return false
     const mediaType = ContentType.detect(declaredType, filename, content.head)
     const file = { filename, contentType: ContentType.parse(declaredType) ?? mediaType, mediaType, purpose }
-    return catalog.accounts.get(account)?.provider.files?.takes(file) === true
+    return target?.provider.files?.takes(file) === true
   }
 
   const originals = (operation: CreateFile, models: ReadonlyArray<string>): ReadonlyArray<PlannedCopy> =>

@@ -11,11 +11,12 @@ import type * as Scope from "effect/Scope"
 import type { Deployment } from "./Account.ts"
 import type { BatchAnswers } from "./BatchOperation.ts"
 import type { AccountFailure, CallError } from "./CallError.ts"
+import type { FilePlacement } from "./ChatTranslator.ts"
 import type { Event } from "./Event.ts"
 import type { Content, FilePage } from "./Files.ts"
 import type { FineTuningAnswers } from "./FineTuningOperation.ts"
 import type { ForwardAnswers } from "./ForwardOperation.ts"
-import type { Edit } from "./JsonEdit.ts"
+import type { BodyEdit, Edit } from "./JsonEdit.ts"
 import type { ManagedFile, Replica } from "./ManagedFile.ts"
 import type { MessageAnswers } from "./MessageOperation.ts"
 import type { ModelOperation, Operation, RoutedOperation } from "./Operation.ts"
@@ -85,7 +86,12 @@ export interface Candidate {
 /** The request to one deployment: what is put in the place of parts of the client's body. */
 export interface DeploymentRequest {
   /** Edits of the client's own bytes, none overlapping another. */
-  readonly edits: ReadonlyArray<Edit>
+  readonly edits: ReadonlyArray<BodyEdit>
+  /**
+   * For a provider that does not speak the wire of the call: where each file is that the body names, by its ID there.
+   * Those that it can name by a copy have an edit, too.
+   */
+  readonly placements?: ReadonlyMap<string, FilePlacement> | undefined
   /** Headers beside those of the protocol. Names in lower case. */
   readonly headers: Readonly<Record<string, string>>
 }

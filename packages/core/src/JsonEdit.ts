@@ -2,6 +2,10 @@
  * Replaces values of a JSON document in its bytes. What does not change is not written anew, and long stretches of it
  * are not even copied: the document stays in pieces.
  */
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Bytes } from "./Bytes.ts"
+import type { StorageError } from "./StorageError.ts"
 
 /** A value to put in the place of the bytes between two offsets. */
 export interface Edit {
@@ -12,13 +16,26 @@ export interface Edit {
   readonly raw?: true | undefined
 }
 
+/** An edit that can bring content, which comes after its value. */
+export interface BodyEdit extends Edit {
+  readonly content?: EditContent | undefined
+}
+
+/** Content on its way into a document, and what is written after it. */
+export interface EditContent {
+  /** In bytes. */
+  readonly length: number
+  readonly open: Effect.Effect<Bytes, StorageError, Scope.Scope>
+  readonly after: string
+}
+
 /** From this length on a stretch is a piece of its own: copying it would cost more than sending it so. In bytes. */
 const uncopied = 16 * 1024
 
 const encoder = new TextEncoder()
 
 /** Offsets in order, without overlaps and within so many bytes; a `RangeError` if they are not. */
-const inOrder = (edits: ReadonlyArray<Edit>, length: number): ReadonlyArray<Edit> => {
+const inOrder = <E extends Edit>(edits: ReadonlyArray<E>, length: number): ReadonlyArray<E> => {
   const ordered = edits.length === 1 ? edits : [...edits].sort((a, b) => a.start - b.start)
   let kept = 0
   for (const { end, start } of ordered) {
@@ -32,7 +49,7 @@ const inOrder = (edits: ReadonlyArray<Edit>, length: number): ReadonlyArray<Edit
 
 /** Puts pieces together: stretches that are short, and values, are collected in one array until a long one comes. */
 class Pieces {
-  readonly done: Array<Uint8Array> = []
+  readonly done: Array<Uint8Array | EditContent> = []
   #short: Array<Uint8Array | string> = []
   #length = 0
 
@@ -50,6 +67,12 @@ class Pieces {
   addText(text: string): void {
     this.#short.push(text)
     this.#length += utf8Length(text)
+  }
+
+  addContent(content: EditContent): void {
+    this.flush()
+    this.done.push(content)
+    this.addText(content.after)
   }
 
   flush(): void {
@@ -102,7 +125,15 @@ const utf8Length = (text: string): number => {
  * otherwise it may share memory with them. Edits may come in any order. Edits that overlap or are out of bounds are a
  * mistake of the program: a `RangeError`.
  */
-export const splice = (chunks: ReadonlyArray<Uint8Array>, edits: ReadonlyArray<Edit>): ReadonlyArray<Uint8Array> => {
+export const splice = (chunks: ReadonlyArray<Uint8Array>, edits: ReadonlyArray<Edit>): ReadonlyArray<Uint8Array> =>
+  // Without content there is nothing but bytes.
+  compose(chunks, edits) as ReadonlyArray<Uint8Array>
+
+/** The same with edits that bring content: it is a piece of its own, in its place. */
+export const compose = (
+  chunks: ReadonlyArray<Uint8Array>,
+  edits: ReadonlyArray<BodyEdit>
+): ReadonlyArray<Uint8Array | EditContent> => {
   if (edits.length === 0) return chunks
   let length = 0
   for (const chunk of chunks) length += chunk.length
@@ -123,9 +154,10 @@ export const splice = (chunks: ReadonlyArray<Uint8Array>, edits: ReadonlyArray<E
       chunk = chunks[++index] ?? chunk
     }
   }
-  for (const { end, raw, start, value } of inOrder(edits, length)) {
+  for (const { content, end, raw, start, value } of inOrder(edits, length)) {
     advance(start, true)
     pieces.addText(raw === true ? value : JSON.stringify(value))
+    if (content !== undefined) pieces.addContent(content)
     advance(end, false)
   }
   advance(length, true)

@@ -10,19 +10,19 @@ import * as BatchVariant from "./BatchVariant.ts"
 import { type AccountFailure, type CallError, invalid } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
 import { FileLookup } from "./FileLookup.ts"
+import * as FilePlacing from "./FilePlacing.ts"
 import type { Call, Candidate, Hook, ModelCall, RoutedCall } from "./Hooks.ts"
 import { isModelCall, isRoutedCall } from "./Hooks.ts"
-import type { Edit } from "./JsonEdit.ts"
 import * as LitellmId from "./LitellmId.ts"
 import * as LostCopies from "./LostCopies.ts"
 import { isLive, type ManagedFile, type Replica } from "./ManagedFile.ts"
-import type { FileReference } from "./ModelRequest.ts"
 import type { RoutedOperation } from "./Operation.ts"
 import { ProviderError, Rejected } from "./ProviderError.ts"
 import { Replication } from "./Replication.ts"
 import { Settings } from "./Settings.ts"
 import * as Span from "./Span.ts"
 import { UnifiedIds } from "./UnifiedId.ts"
+import type { ProviderAccount } from "./Upstream.ts"
 
 /** What a call's last try was made with, by unified ID. */
 interface Attempt {
@@ -50,6 +50,15 @@ const neededFiles = ({ files, operation }: RoutedCall): ReadonlyArray<ManagedFil
   return optional ? [...files].filter(([id]) => isNeeded(operation, id)).map(([, file]) => file) : [...files.values()]
 }
 
+const reasonOf = ({ account }: ProviderAccount, reason: string | null): string | null =>
+  reason === null ? null : `account ${account.id} ${reason}`
+
+/** For traces: whether the files went by ID, some of them by that of a copy that had to be made, or within the call. */
+const describeUse = (placed: ReadonlyMap<string, FilePlacing.Placed>, made: number): string => {
+  if ([...placed.values()].some(({ copy }) => copy === null)) return "inline"
+  return made > 0 ? "renewed" : "reference"
+}
+
 const firstAttempt: Attempt = { copies: new Map(), rows: new Map() }
 
 export const make = Effect.gen(function* () {
@@ -57,6 +66,7 @@ export const make = Effect.gen(function* () {
   const ids = yield* UnifiedIds
   const lookup = yield* FileLookup
   const lostCopies = yield* LostCopies.make
+  const placing = yield* FilePlacing.make
   const replication = yield* Replication
   const { allowProviderIds } = yield* Settings
   const attempts = new WeakMap<ModelCall, Attempt>()
@@ -92,78 +102,93 @@ export const make = Effect.gen(function* () {
     now: number
   ): boolean => {
     if (operation._tag === "CreateBatch" && file.id === operation.inputFile.id) {
+      // What is made of the input there is made of our own bytes.
+      if (catalog.accounts.get(account)?.provider.batches === null) return file.kept
       const isThere = (replica: Replica) => replica.account === account && isLive(replica, now)
       return file.replicas.some((replica) => isThere(replica) && BatchVariant.isFor(replica.variant, model))
     }
     return replication.usable(file, account, now) !== undefined
   }
 
+  /** How each file would come to a candidate, and how good that is; or what keeps one of them from it. */
+  const assess = (call: RoutedCall, files: ReadonlyArray<ManagedFile>, candidate: Candidate, now: number) => {
+    const target = catalog.accounts.get(candidate.deployment.account)
+    if (target === undefined) return { able: false, file: undefined, reason: null } as const
+    const inlined: Array<ManagedFile> = []
+    let missing = 0
+    for (const file of files) {
+      const held = holds(call, file, candidate.deployment, now)
+      const choice = placing.choose(call, file, target, held)
+      if (choice._tag === "CannotUse") return { able: false, file, reason: reasonOf(target, choice.reason) } as const
+      if (choice._tag === "Inline") inlined.push(file)
+      if (choice._tag === "Inline" || !held) missing++
+    }
+    const excess = placing.excess(call, target, inlined)
+    if (excess !== undefined) return { able: false, file: inlined[0], reason: reasonOf(target, excess) } as const
+    return { able: true, candidate: missing === 0 ? candidate : { ...candidate, rank: candidate.rank + 1 } } as const
+  }
+
   const filter = Effect.fnUntraced(function* (call: RoutedCall, candidates: ReadonlyArray<Candidate>) {
     const now = yield* Clock.currentTimeMillis
     const files = neededFiles(call)
-    const able = candidates.flatMap((candidate) => {
-      const missing = files.filter((file) => !holds(call, file, candidate.deployment, now))
-      if (missing.length === 0) return [candidate]
-      const possible = missing.every((file) => replication.canCopy(file, candidate.deployment.account))
-      return possible ? [{ ...candidate, rank: candidate.rank + 1 }] : []
-    })
+    const targets = candidates.flatMap(({ deployment }) => catalog.accounts.get(deployment.account) ?? [])
+    yield* placing.inspect(call, files, targets)
+    const assessed = candidates.map((candidate) => assess(call, files, candidate, now))
+    const able = assessed.flatMap((each) => (each.able ? [each.candidate] : []))
     if (able.length > 0) return able
     const named = namedFiles(call.operation)
-    const stuck = named.find(({ id }) => {
-      const file = call.files.get(id)
-      const canServe = ({ deployment }: Candidate) =>
-        file === undefined || holds(call, file, deployment, now) || replication.canCopy(file, deployment.account)
-      return !candidates.some(canServe)
-    })
+    const said = assessed.find((each) => !each.able && each.reason !== null)
+    const stuck =
+      said !== undefined && !said.able
+        ? named.find(({ id }) => call.files.get(id)?.key === said.file?.key)
+        : named.find(({ id }) => {
+            const file = call.files.get(id)
+            return file !== undefined && !candidates.some((each) => assess(call, [file], each, now).able)
+          })
     const model = candidates[0]?.deployment.modelName ?? ""
     const file = stuck === undefined ? undefined : call.files.get(stuck.id)
-    const why =
+    const copies =
       file === undefined
         ? `no deployment of ${model} has all of them, and not all can be copied`
         : file.kept
           ? `it may not be copied to an account that serves ${model}, or is too large for it`
           : `no account that serves ${model} has a copy, and its content is not kept here`
+    const why = said !== undefined && !said.able ? (said.reason ?? copies) : copies
     // Of several files no single one is to blame.
     const param = stuck?.param ?? named[0]?.param.replace(/[.[].*/s, "") ?? null
     const what = stuck === undefined ? "The files of this request" : `The file ${stuck.id}`
     return yield* invalid(`${what} cannot be used: ${why}.`, param, "file_not_available")
   })
 
-  const editFor = ({ end, raw, start }: FileReference, replica: Replica): Edit => ({
-    start,
-    end,
-    value: replica.reference ?? replica.remoteId ?? "",
-    raw
-  })
-
+  /** Brings the files to the deployment, and tells what stands for them in the body. */
   const place = Effect.fnUntraced(function* (
     call: ModelCall,
     { account }: Deployment
-  ): Effect.fn.Return<ReadonlyArray<Edit>, CallError | AccountFailure> {
+  ): Effect.fn.Return<FilePlacing.Placing, CallError | AccountFailure> {
+    const target = catalog.accounts.get(account)
+    if (target === undefined) return { edits: [], placements: undefined }
     const now = yield* Clock.currentTimeMillis
-    const copies = new Map<string, Replica>()
+    const placed = new Map<string, FilePlacing.Placed>()
     const missing: Array<readonly [id: string, file: ManagedFile]> = []
     const { rows } = attempts.get(call) ?? firstAttempt
     for (const [id, atStart] of call.files) {
       const file = rows.get(id) ?? atStart
       const replica = replication.usable(file, account, now)
-      if (replica !== undefined) copies.set(id, replica)
+      const choice = placing.choose(call, file, target, replica !== undefined)
+      if (choice._tag === "Inline" && isNeeded(call.operation, id)) placed.set(id, { file, copy: null })
+      else if (replica !== undefined) placed.set(id, { file, copy: replica })
       else if (isNeeded(call.operation, id)) missing.push([id, file])
     }
-    if (missing.length > 0) {
-      const made = yield* Effect.forEach(
-        missing,
-        ([id, file]) => Effect.map(replication.ensure(file, account), (replica) => [id, replica] as const),
-        { concurrency: "unbounded" }
-      )
-      for (const [id, replica] of made) copies.set(id, replica)
-    }
-    yield* Span.annotate("omnifile.file.use", missing.length > 0 ? "renewed" : "reference")
+    const made = yield* Effect.forEach(
+      missing,
+      ([id, file]) => Effect.map(replication.ensure(file, account), (copy) => [id, { file, copy }] as const),
+      { concurrency: "unbounded" }
+    )
+    for (const [id, each] of made) placed.set(id, each)
+    yield* Span.annotate("omnifile.file.use", describeUse(placed, missing.length))
+    const copies = new Map([...placed].flatMap(([id, { copy }]) => (copy === null ? [] : [[id, copy] as const])))
     attempts.set(call, { copies, rows })
-    return call.operation.files.flatMap((reference) => {
-      const replica = copies.get(reference.id)
-      return replica === undefined ? [] : [editFor(reference, replica)]
-    })
+    return yield* placing.write(call, target, placed)
   })
 
   /** The provider's words with our IDs in the place of its own. */
@@ -234,7 +259,11 @@ export const make = Effect.gen(function* () {
     preDeployment: (call, deployment, request) =>
       call.files.size === 0
         ? Effect.succeed(request)
-        : Effect.map(place(call, deployment), (edits) => ({ ...request, edits: [...request.edits, ...edits] })),
+        : Effect.map(place(call, deployment), ({ edits, placements }) => ({
+            ...request,
+            edits: [...request.edits, ...edits],
+            placements
+          })),
     onFailure: (call, failure) =>
       isModelCall(call) &&
       call.files.size > 0 &&

@@ -12,12 +12,13 @@ import type { CallError } from "./CallError.ts"
 import { Failover } from "./Failover.ts"
 import { type DeploymentRequest, Hooks, type ModelCall, stepsOf } from "./Hooks.ts"
 import type { RequestBody, TransportResponse } from "./HttpTransport.ts"
-import { type Edit, splice } from "./JsonEdit.ts"
+import { type BodyEdit, compose, type Edit, type EditContent } from "./JsonEdit.ts"
 import type { ModelOperation } from "./Operation.ts"
 import type { CallAt, Provider, ProviderCall } from "./Provider.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import type { Served } from "./ServedAnswer.ts"
 import * as Span from "./Span.ts"
+import type { StorageError } from "./StorageError.ts"
 import * as TranslatedCalls from "./TranslatedCalls.ts"
 import { type ProviderAccount, Upstream } from "./Upstream.ts"
 
@@ -108,7 +109,7 @@ const make = Effect.gen(function* () {
           const response = yield* TranslatedCalls.answer(translator, call, request, deployment, target, sendHere)
           return { deployment, response, translated: true as const }
         }
-        const body = edited(call.operation.body, request.edits)
+        const body = yield* edited(call.operation.body, request.edits)
         const at = { account: target.account, model: deployment.model, headers: request.headers }
         const outgoing = providerCall(target.provider, call.operation, body, at)
         if (outgoing === undefined) return yield* Effect.die(new TypeError(`${target.provider.id} has no such call`))
@@ -124,12 +125,25 @@ const make = Effect.gen(function* () {
   })
 })
 
-const edited = (body: Bytes.InMemory, edits: ReadonlyArray<Edit>): RequestBody => {
-  const pieces = splice(body.chunks, edits)
+const isBytes = (piece: Uint8Array | EditContent): piece is Uint8Array => piece instanceof Uint8Array
+
+/** The body with what the edits say. Content that they bring is opened now and read when it is sent. */
+const edited = (
+  body: Bytes.InMemory,
+  edits: ReadonlyArray<BodyEdit>
+): Effect.Effect<RequestBody, StorageError, Scope.Scope> => {
+  const pieces = compose(body.chunks, edits)
   const [only] = pieces
-  if (only !== undefined && pieces.length === 1) return only
-  const bytes = new Bytes.InMemory(pieces)
-  return { bytes, length: bytes.length }
+  if (only instanceof Uint8Array && pieces.length === 1) return Effect.succeed(only)
+  if (pieces.every(isBytes)) {
+    const bytes = new Bytes.InMemory(pieces)
+    return Effect.succeed({ bytes, length: bytes.length })
+  }
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  return Effect.map(
+    Effect.forEach(pieces, (piece) => (isBytes(piece) ? Effect.succeed(Bytes.fromArray(piece)) : piece.open)),
+    (parts) => ({ bytes: Bytes.inSequence(parts), length })
+  )
 }
 
 export const layer: Layer.Layer<ModelCalls, never, Failover | Hooks | Upstream> = Layer.effect(ModelCalls, make)

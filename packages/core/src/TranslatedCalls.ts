@@ -37,21 +37,7 @@ export const translatorOf = (provider: Provider, { _tag }: ModelOperation): Chat
   }
 }
 
-/** Where the files of a call are, by the IDs that its body says: where an edit would put the provider's own name. */
-const placementsOf = (
-  { files, operation }: ModelCall,
-  { edits }: DeploymentRequest
-): ReadonlyMap<string, FilePlacement> => {
-  const placements = new Map<string, FilePlacement>()
-  for (const { id, start } of operation.files) {
-    const file = files.get(id)
-    const edit = edits.find((candidate) => candidate.start === start)
-    if (file === undefined || edit === undefined) continue
-    const { contentType, filename } = file
-    placements.set(id, { id, contentType, filename, as: { _tag: "Reference", value: edit.value } })
-  }
-  return placements
-}
+const noFiles: ReadonlyMap<string, FilePlacement> = new Map()
 
 const decoder = new TextDecoder()
 
@@ -76,7 +62,7 @@ export const answer = Effect.fn("TranslatedCalls.answer")(function* (
     body,
     model: deployment.model,
     modelName: deployment.modelName,
-    files: placementsOf(call, request),
+    files: request.placements ?? noFiles,
     id: yield* Uuid.make,
     now: yield* Clock.currentTimeMillis
   }

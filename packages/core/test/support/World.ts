@@ -40,6 +40,8 @@ export interface Options {
   readonly accounts?: ReadonlyArray<{
     readonly id: string
     readonly exclusive?: boolean
+    readonly files?: typeof Account.Type.files
+    readonly quota?: typeof Account.Type.quota
     readonly policy?: Partial<typeof CallPolicy.Type>
   }>
   readonly deployments?: ReadonlyArray<{
@@ -136,7 +138,7 @@ const catalogOf = ({
 }: Options) => ({
   providers: [provider],
   accounts: accounts.map(
-    ({ exclusive = true, id, policy = {} }) =>
+    ({ exclusive = true, files = "auto", id, policy = {}, quota = null }) =>
       new Account({
         id,
         provider: provider.id,
@@ -144,6 +146,8 @@ const catalogOf = ({
         apiKey: Redacted.make(apiKeyOf(id)),
         headers: {},
         exclusive,
+        files,
+        quota,
         policy: new CallPolicy({ ...defaultPolicy, ...policy })
       })
   ),
