@@ -9,6 +9,16 @@ import * as Metric from "effect/Metric"
  */
 export type Why = "lost" | "expired" | "expiring"
 
+export const countEviction = (account: string): Effect.Effect<void> =>
+  Metric.update(
+    Metric.counter("omnifile_copies_evicted_total", {
+      description: "Provider copies that were deleted to make room in their accounts",
+      incremental: true,
+      attributes: { account }
+    }),
+    1
+  )
+
 export const countRenewal = (account: string, why: Why): Effect.Effect<void> =>
   Metric.update(
     Metric.counter("omnifile_copies_renewed_total", {

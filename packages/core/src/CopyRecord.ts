@@ -34,10 +34,13 @@ export const made = (
     const surplus = new LostUpload({ account, variant, bytes, remoteId, startedAt: createdAt, endedAt: now })
     return withLostUploads(row, [...lost, surplus], now)
   }
+  // A copy in the place of another one is as much in use as that was.
+  const usedAt = findReplica(row, copy.account, copy.variant)?.usedAt ?? null
+  const placed = usedAt === null ? copy : new Replica({ ...copy, usedAt })
   const after =
     row.state === "creating" || row.state === "ready"
-      ? withReplica(row, copy)
-      : update(withReplica(row, new Replica({ ...copy, state: "deleting" })), { state: "deleting", dueAt: now })
+      ? withReplica(row, placed)
+      : update(withReplica(row, new Replica({ ...placed, state: "deleting" })), { state: "deleting", dueAt: now })
   return withLostUploads(after, lost, now)
 }
 

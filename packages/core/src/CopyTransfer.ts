@@ -10,6 +10,7 @@ import { LostUploads } from "./LostUploads.ts"
 import { LostUpload, type ManagedFile } from "./ManagedFile.ts"
 import type { CopyLife, FileProtocol, RemoteFile } from "./Provider.ts"
 import { ProviderError, Unreachable } from "./ProviderError.ts"
+import { Quota } from "./Quota.ts"
 import { StorageError } from "./StorageError.ts"
 import { type ProviderAccount, Upstream } from "./Upstream.ts"
 import * as Uuid from "./Uuid.ts"
@@ -30,6 +31,8 @@ const pollGrowth = 1.5
 export const failure = (account: string, message: string, timedOut = false): AccountFailure =>
   new AccountFailure({ account, message, timedOut })
 
+const isFull = ({ reason }: ProviderError) => reason._tag === "Rejected" && reason.meaning === "quota"
+
 const isTimeout = (error: ProviderError) => error.reason._tag === "Unreachable" && error.reason.timedOut
 
 /** Seconds that the copy is to be kept, as near as the provider lets us come to the life of the file. */
@@ -47,6 +50,7 @@ const withExpiry = (remote: RemoteFile, life: CopyLife | null, now: number): Rem
 export const make = Effect.gen(function* () {
   const lostUploads = yield* LostUploads
   const parts = yield* CopyParts.make
+  const quota = yield* Quota
   const upstream = yield* Upstream
 
   const describeUpload = Effect.fnUntraced(function* (
@@ -133,6 +137,7 @@ export const make = Effect.gen(function* () {
         error instanceof StorageError ? error : failure(account.id, error.summary, isTimeout(error))
       )
     )
+    let madeRoom = false
     for (let tries = 1; ; tries++) {
       const startedAt = yield* Clock.currentTimeMillis
       loose.calling = startedAt
@@ -148,6 +153,10 @@ export const make = Effect.gen(function* () {
       }
       const error = outcome.failure
       if (error instanceof StorageError) return yield* error
+      if (isFull(error) && !madeRoom) {
+        madeRoom = yield* quota.makeRoom(account.id, { bytes: source.length, files: 1 })
+        if (madeRoom) continue
+      }
       if (error.maybeAccepted) loose.unanswered = [...loose.unanswered, lost]
       const again = error.maybeAccepted && tries < account.policy.attempts && (yield* mayRepeat(target, file, lost))
       if (!again) return yield* Effect.fail(failure(account.id, error.summary, isTimeout(error)))

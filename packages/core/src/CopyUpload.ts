@@ -24,7 +24,10 @@ import { Instance } from "./Instance.ts"
 import type { LostUploads } from "./LostUploads.ts"
 import { findReplica, isLive, LostUpload, type ManagedFile, originalVariant, Replica } from "./ManagedFile.ts"
 import type { RemoteFile } from "./Provider.ts"
+import type { Quota } from "./Quota.ts"
 import { Registry } from "./Registry.ts"
+import * as Renewal from "./Renewal.ts"
+import { Settings } from "./Settings.ts"
 import type { StorageError } from "./StorageError.ts"
 import { type ProviderAccount, Upstream } from "./Upstream.ts"
 
@@ -58,6 +61,7 @@ const make = Effect.gen(function* () {
   const catalog = yield* Catalog
   const instance = yield* Instance
   const registry = yield* Registry
+  const settings = yield* Settings
   const upstream = yield* Upstream
   const { awaitUsable, transfer } = yield* CopyTransfer.make
   const permits = new Map<string, Semaphore.Semaphore>()
@@ -93,7 +97,7 @@ const make = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     const { unanswered } = loose
     const row = yield* registry.modifyFile(file.key, (current) =>
-      CopyRecord.made(current, copy, instance.id, unanswered, now)
+      Renewal.schedule(CopyRecord.made(current, copy, instance.id, unanswered, now), settings)
     )
     if (row === undefined) return yield* Effect.fail(failure(copy.account, "the file was deleted meanwhile"))
     loose.copy = null
@@ -239,5 +243,8 @@ const make = Effect.gen(function* () {
   })
 })
 
-export const layer: Layer.Layer<CopyUpload, never, BlobStore | Catalog | Instance | LostUploads | Registry | Upstream> =
-  Layer.effect(CopyUpload, make)
+export const layer: Layer.Layer<
+  CopyUpload,
+  never,
+  BlobStore | Catalog | Instance | LostUploads | Quota | Registry | Upstream
+> = Layer.effect(CopyUpload, make)

@@ -24,6 +24,7 @@ import { isVisible, type ManagedFile, type Replica, update } from "./ManagedFile
 import type { CreateFile } from "./Operation.ts"
 import type { Principal } from "./Principal.ts"
 import { Registry } from "./Registry.ts"
+import * as Renewal from "./Renewal.ts"
 import { backoff, Removal } from "./Removal.ts"
 import { Settings } from "./Settings.ts"
 import type { Sha256 } from "./Sha256.ts"
@@ -173,7 +174,7 @@ const make = Effect.gen(function* () {
         ...(complete ? [] : [now + backoff(0)]),
         ...(current.lostUploads.length === 0 ? [] : [now])
       ]
-      return update(current, {
+      const ready = update(current, {
         state: "ready",
         id,
         createdAt: now,
@@ -182,6 +183,7 @@ const make = Effect.gen(function* () {
         instance: null,
         dueAt: due.length === 0 ? null : Math.min(...due)
       })
+      return Renewal.schedule(ready, settings)
     })
     if (published?.state !== "ready") return yield* givenUp
     return published

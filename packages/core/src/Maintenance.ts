@@ -18,6 +18,7 @@ import { creationOf, Instance, uploadOf } from "./Instance.ts"
 import { LostUploads } from "./LostUploads.ts"
 import { abandonedUpload, type ManagedFile, openUploads, originalVariant, Replica, update } from "./ManagedFile.ts"
 import { Registry } from "./Registry.ts"
+import * as Renewal from "./Renewal.ts"
 import { backoff, Removal } from "./Removal.ts"
 import * as Retention from "./Retention.ts"
 import { Replication } from "./Replication.ts"
@@ -45,6 +46,9 @@ const failedSettlement = 15_000
 /** Milliseconds until it is looked again whether a file that has expired is still read by a job. */
 const readerPatience = 60_000
 
+/** Milliseconds until it is looked again at a copy that should have been made anew. */
+const renewalPatience = 60_000
+
 /** How long a repair is watched. It goes on after that, and its outcome is seen when the row is due again. */
 const repairPatience = Duration.seconds(30)
 
@@ -55,7 +59,8 @@ const make = Effect.gen(function* () {
   const registry = yield* Registry
   const removal = yield* Removal
   const replication = yield* Replication
-  const { instanceTtl, maintenanceInterval, onPartialFailure } = yield* Settings
+  const settings = yield* Settings
+  const { instanceTtl, maintenanceInterval, onPartialFailure } = settings
   const scope = yield* Effect.scope
   const sweepOldFiles = yield* Retention.make
   const permits = yield* Semaphore.make(concurrency)
@@ -107,15 +112,30 @@ const make = Effect.gen(function* () {
         )
       : []
 
+  const ensure = (file: ManagedFile, account: string) =>
+    replication.ensure(file, account).pipe(Effect.timeoutOption(repairPatience), Effect.exit)
+
   /** Whether any of the copies that were owed is still missing. */
   const repair = Effect.fnUntraced(function* (file: ManagedFile) {
-    const outcomes = yield* Effect.forEach(
-      owed(file),
-      ({ account }) => replication.ensure(file, account).pipe(Effect.timeoutOption(repairPatience), Effect.exit),
-      { concurrency: "unbounded" }
-    )
+    const outcomes = yield* Effect.forEach(owed(file), ({ account }) => ensure(file, account), {
+      concurrency: "unbounded"
+    })
     return outcomes.some((outcome) => outcome._tag === "Failure")
   })
+
+  /** Copies of files in use that are near their end. One that cannot be made now is left to the call that needs it. */
+  const renew = (file: ManagedFile, now: number) =>
+    Effect.forEach(
+      Renewal.due(file, now, settings).filter(({ account }) => replication.canCopy(file, account)),
+      ({ account }) => ensure(file, account),
+      { concurrency: "unbounded", discard: true }
+    )
+
+  /** When the row is next due for that. What was due and is not done is looked at again after a while. */
+  const renewalDue = (file: ManagedFile, now: number) => {
+    const due = earliest(...file.replicas.map((replica) => Renewal.dueAt(file, replica, settings)))
+    return due === null ? null : Math.max(due, now + renewalPatience)
+  }
 
   const tend = Effect.fnUntraced(function* (file: ManagedFile, now: number) {
     if (file.expiresAt !== null && file.expiresAt <= now) return yield* expire(file, now)
@@ -125,6 +145,7 @@ const make = Effect.gen(function* () {
     })
     const over = file.lostUploads.filter((_, index) => settled[index] === "Settled")
     const missing = yield* repair(file)
+    yield* renew(file, now)
     const ended = yield* Clock.currentTimeMillis
     yield* registry.modifyFile(file.key, (current) => {
       if (current.state !== "ready") return undefined
@@ -143,6 +164,7 @@ const make = Effect.gen(function* () {
         next.expiresAt,
         earliest(...next.lostUploads.map(({ endedAt }) => Math.max(endedAt, again))),
         next.replicas.some(({ state }) => state === "pending") ? ended + instanceTtl : null,
+        renewalDue(next, ended),
         owed(next).length === 0 ? null : ended + backoff(next.attempts)
       )
       // As with creates: an instance that has let go of a copy is to see it.

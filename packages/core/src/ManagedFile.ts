@@ -199,8 +199,11 @@ export interface Lead {
 /** What needs its files for longer than a call: the work of a batch begins within a day. */
 export const jobLead: Lead = { longest: 25 * 60 * 60 * 1000, share: 0.5 }
 
-const leadOf = ({ createdAt, expiresAt }: Replica, { longest, share }: Lead): number =>
+export const leadOf = ({ createdAt, expiresAt }: Replica, { longest, share }: Lead): number =>
   expiresAt === null ? 0 : Math.max(0, Math.min(longest, (expiresAt - createdAt) * share))
+
+/** When the copy was last of use to anybody, as far as is known. */
+export const lastUse = ({ createdAt, usedAt }: Replica): number => usedAt ?? createdAt
 
 /** Whether the provider has the copy now, and will have it for long enough. */
 export const isUsable = (replica: Replica, now: number, lead: Lead): boolean =>

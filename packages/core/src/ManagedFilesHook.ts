@@ -9,6 +9,7 @@ import type { Deployment } from "./Account.ts"
 import * as BatchVariant from "./BatchVariant.ts"
 import { type AccountFailure, type CallError, invalid } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
+import * as CopyUses from "./CopyUses.ts"
 import { FileLookup } from "./FileLookup.ts"
 import * as FilePlacing from "./FilePlacing.ts"
 import type { Call, Candidate, Hook, ModelCall, RoutedCall } from "./Hooks.ts"
@@ -66,6 +67,7 @@ export const make = Effect.gen(function* () {
   const ids = yield* UnifiedIds
   const lookup = yield* FileLookup
   const lostCopies = yield* LostCopies.make
+  const uses = yield* CopyUses.make
   const placing = yield* FilePlacing.make
   const replication = yield* Replication
   const { allowProviderIds } = yield* Settings
@@ -186,6 +188,7 @@ export const make = Effect.gen(function* () {
     )
     for (const [id, each] of made) placed.set(id, each)
     yield* Span.annotate("omnifile.file.use", describeUse(placed, missing.length))
+    for (const { copy, file } of placed.values()) if (copy !== null) yield* uses.note(file, copy)
     const copies = new Map([...placed].flatMap(([id, { copy }]) => (copy === null ? [] : [[id, copy] as const])))
     attempts.set(call, { copies, rows })
     return yield* placing.write(call, target, placed)

@@ -38,6 +38,7 @@ import * as ManagedJobsHook from "./ManagedJobsHook.ts"
 import * as ModelCalls from "./ModelCalls.ts"
 import * as OutputFiles from "./OutputFiles.ts"
 import * as Pipeline from "./Pipeline.ts"
+import * as Quota from "./Quota.ts"
 import * as Registry from "./Registry.ts"
 import type { RegistryBackend } from "./RegistryBackend.ts"
 import * as Removal from "./Removal.ts"
@@ -81,6 +82,7 @@ export type Services =
   | Maintenance.Maintenance
   | OutputFiles.OutputFiles
   | Pipeline.Pipeline
+  | Quota.Quota
   | Registry.Registry
   | Responses.Responses
   | UploadExpiry.UploadExpiry
@@ -130,6 +132,7 @@ export const layer = ({ catalog, hooks = [], settings = {} }: Options): Layer.La
     Layer.provideMerge(JobSync.layer),
     Layer.provideMerge(Layer.mergeAll(Idempotency.layer, Replication.layer, Removal.layer, FileLookup.layer)),
     Layer.provideMerge(Layer.mergeAll(CopyUpload.layer, OutputFiles.layer)),
+    Layer.provideMerge(Quota.layer),
     Layer.provideMerge(Layer.mergeAll(Jobs.layer, LostUploads.layer, Limits.layer, UsageLedger.layer)),
     Layer.provideMerge(Layer.mergeAll(Instance.layer, Upstream.layer, Deployments.layer, Catalog.layer(catalog))),
     Layer.provideMerge(Registry.layer),

@@ -94,6 +94,11 @@ export class Registry extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<ManagedFile>, StorageError.StorageError>
     /** Rows with an upload to this account that may be under way. */
     readonly uploadsTo: (account: string) => Effect.Effect<ReadonlyArray<ManagedFile>, StorageError.StorageError>
+    /** Ready files with a copy in this account, the one that has been idle longest first. */
+    readonly copiesIn: (
+      account: string,
+      page: { readonly until?: number; readonly after?: Position | undefined; readonly limit: number }
+    ) => Effect.Effect<ReadonlyArray<ManagedFile>, StorageError.StorageError>
     /** The row that owns this provider copy, if there is one. */
     readonly fileOfRemote: (
       account: string,
@@ -308,6 +313,15 @@ const make = Effect.gen(function* () {
       return (yield* Effect.forEach(records, understood)).flat()
     }),
     uploadsTo: (account) => scanFiles({ index: "uploads", partitions: [account], order: "asc", limit: 10_000 }),
+    copiesIn: (account, { after, limit, until }) =>
+      scanFiles({
+        index: "use",
+        partitions: [account],
+        order: "asc",
+        after,
+        limit,
+        until: until === undefined ? undefined : instant(until)
+      }),
     fileOfRemote,
     ownsRemote: (account, remoteId) => Effect.map(fileOfRemote(account, remoteId), (found) => found !== undefined),
     idempotency: (key) => readOne("idempotency", key, decodeIdempotency),

@@ -1,6 +1,6 @@
 /** Under which index entries a file row is found. */
 import { scopesOfOwner, type Scope } from "./Access.ts"
-import type { ManagedFile, Purpose } from "./ManagedFile.ts"
+import { lastUse, type ManagedFile, type Purpose } from "./ManagedFile.ts"
 import type { IndexEntry, Position } from "./RegistryBackend.ts"
 
 /** Milliseconds as text that sorts like the number. */
@@ -17,6 +17,15 @@ export const listPosition = (file: ManagedFile): Position => ({ sort: instant(fi
 export const remotePartition = (account: string, remoteId: string): string =>
   `${account}/${encodeURIComponent(remoteId)}`
 
+const usesOf = ({ replicas }: ManagedFile) =>
+  replicas.filter(({ container, remoteId, state }) => state === "ready" && container === null && remoteId !== null)
+
+/** Where a file stands among those with copies, by the copy that has been idle longest. */
+export const usePosition = (file: ManagedFile): Position => ({
+  sort: instant(Math.min(...usesOf(file).map(lastUse))),
+  key: file.key
+})
+
 export const fileEntries = (file: ManagedFile): ReadonlyArray<IndexEntry> => {
   const entries: Array<IndexEntry> = []
   if (file.state === "ready") {
@@ -25,6 +34,11 @@ export const fileEntries = (file: ManagedFile): ReadonlyArray<IndexEntry> => {
       listPartition(scope, file.purpose)
     ])
     entries.push({ index: "list", partitions, sort: instant(file.createdAt) })
+  }
+  const copies = file.state === "ready" ? usesOf(file) : []
+  if (copies.length > 0) {
+    const partitions = [...new Set(copies.map(({ account }) => account))]
+    entries.push({ index: "use", partitions, sort: usePosition(file).sort })
   }
   if (file.dueAt !== null) entries.push({ index: "due", partitions: ["all"], sort: instant(file.dueAt) })
   const uploading = file.replicas.filter((replica) => replica.state === "pending").map((replica) => replica.account)

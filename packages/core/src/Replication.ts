@@ -19,6 +19,7 @@ import {
   findReplica,
   isLive,
   isUsable,
+  lastUse,
   type Lead,
   type ManagedFile,
   originalVariant,
@@ -93,7 +94,8 @@ const make = Effect.gen(function* () {
       const why = replica?.state === "ready" ? "has expired at the provider" : (replica?.error ?? null)
       const left = replica !== undefined && isLive(replica, now) ? [outlived(replica)] : []
       if (replica?.state === "ready") renewed = left.length > 0 ? "expiring" : "expired"
-      const claimed = update(withReplica(current, new Replica({ ...intent, error: why })), {
+      const usedAt = replica?.state === "ready" || replica?.state === "expired" ? lastUse(replica) : null
+      const claimed = update(withReplica(current, new Replica({ ...intent, usedAt, error: why })), {
         lostUploads: [...current.lostUploads, ...left],
         dueAt: current.dueAt === null ? dueAt : Math.min(current.dueAt, dueAt)
       })

@@ -121,6 +121,8 @@ export interface FakeAccount {
   processing: number | "never"
   /** Milliseconds after which a new file is dropped, whatever was asked for; null for as long as was asked. */
   copyLife: number | null
+  /** How many files there is room for; null for any number. */
+  room: number | null
   /** Whether downloads are refused. */
   forbidsDownloads: boolean
   /** How the next calls of that kind end, one after the other. */
@@ -183,6 +185,7 @@ const makeAccount = (id: string): FakeAccount => {
       cancelled: 0,
       processing: 0,
       copyLife: null as number | null,
+      room: null as number | null,
       forbidsDownloads: false,
       script: (call: CallName, ...faults: ReadonlyArray<Fault>) =>
         void scripts.set(call, [...(scripts.get(call) ?? []), ...faults]),
@@ -236,9 +239,9 @@ interface Reply {
   readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
-const refused = (status: number, message: string): Reply => ({
+const refused = (status: number, message: string, code: string | null = null): Reply => ({
   status,
-  body: { error: { message, type: "invalid_request_error", param: null, code: null } }
+  body: { error: { message, type: "invalid_request_error", param: null, code } }
 })
 
 const fileObject = ({ content, createdAt, expiresAt, filename, id, processing }: StoredFile) => ({
@@ -298,6 +301,7 @@ export const make = (...ids: ReadonlyArray<string>): FakeProvider => {
     const missing = refused(404, `No such File object: ${exchange.id}`)
     switch (exchange.call) {
       case "create": {
+        if (account.room !== null && account.files.size >= account.room) return refused(400, "No room", "quota")
         const form = parseForm(exchange.request.headers["content-type"] ?? "", exchange.body)
         return { status: 200, body: fileObject(store(account, form, now)) }
       }

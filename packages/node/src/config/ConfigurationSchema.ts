@@ -108,6 +108,8 @@ const Files = Schema.Struct({
   on_partial_failure: Schema.optional(Field.choice("all", "any")),
   replicate: Schema.optional(Field.choice("any", "targets")),
   allow_provider_ids: Schema.optional(Field.flag),
+  renew_before: Schema.optional(Field.timeout),
+  prefetch_window: Schema.optional(Field.retention),
   idempotency_ttl: Schema.optional(Field.retention),
   tombstone_ttl: Schema.optional(Field.retention)
 })

@@ -117,6 +117,8 @@ const toFileSettings = ({ files, jobs, retention, server, storage, usage, webhoo
     onPartialFailure: files?.on_partial_failure,
     replicate: files?.replicate,
     allowProviderIds: files?.allow_provider_ids,
+    renewBefore: files?.renew_before,
+    prefetchWindow: files?.prefetch_window,
     idempotencyTtl: files?.idempotency_ttl,
     tombstoneTtl: files?.tombstone_ttl,
     maxFileSize: server?.max_file_size,

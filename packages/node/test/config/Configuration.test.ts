@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Account, CallPolicy, defaultPolicy, Deployment } from "@omnifile/core/Account"
+import { Account, CallPolicy, defaultPolicy, Deployment, Quota } from "@omnifile/core/Account"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { inspect } from "node:util"
@@ -72,6 +72,8 @@ accounts:
     timeouts: { connect: 500ms, headers: 5m, idle: 1.5s, upload: 2h }
     attempts: 5
     concurrent_uploads: 2
+    files: inline
+    quota: { bytes: 1TB }
 models:
   - name: "Größtes Modell"
     deployments:
@@ -89,7 +91,14 @@ server:
   forward_paths: [/videos]
   shutdown_timeout: 1m
   log: { format: json, level: warn }
-files: { on_partial_failure: any, replicate: targets, allow_provider_ids: true, idempotency_ttl: 7d, tombstone_ttl: 2h }
+files:
+  on_partial_failure: any
+  replicate: targets
+  allow_provider_ids: true
+  renew_before: 5m
+  prefetch_window: 3d
+  idempotency_ttl: 7d
+  tombstone_ttl: 2h
 `)
       const account = configuration.accounts[0]
       assert.instanceOf(account, Account)
@@ -100,6 +109,8 @@ files: { on_partial_failure: any, replicate: targets, allow_provider_ids: true, 
         "openai-project": "proj-1"
       })
       assert.isTrue(account.exclusive)
+      assert.strictEqual(account.files, "inline")
+      assert.deepStrictEqual(account.quota, new Quota({ bytes: 1_000_000_000_000, files: null }))
       assert.deepStrictEqual(
         account.policy,
         new CallPolicy({
@@ -148,6 +159,8 @@ files: { on_partial_failure: any, replicate: targets, allow_provider_ids: true, 
         onPartialFailure: "any",
         replicate: "targets",
         allowProviderIds: true,
+        renewBefore: 300_000,
+        prefetchWindow: 259_200_000,
         idempotencyTtl: 604_800_000,
         tombstoneTtl: 7_200_000,
         maxFileSize: 1_073_741_824
