@@ -11,8 +11,8 @@ export default defineConfig({
   platform: "node",
   dts: false,
   deps: { alwaysBundle: [/./], onlyBundle: false },
-  // The Redis client loads it for a command that is never used here.
-  inputOptions: { resolve: { alias: { "@node-rs/xxhash": false } } },
+  // Loaded by the Redis client for a command that is never used here, and by that of Azure for proxies that ask for it.
+  inputOptions: { resolve: { alias: { "@node-rs/xxhash": false, kerberos: false } } },
   // What is in the file is handed on under its own terms.
   plugins: [license({ thirdParty: { output: "dist/THIRD-PARTY-LICENSES.txt" } })]
 })
