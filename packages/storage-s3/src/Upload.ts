@@ -3,6 +3,7 @@ import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
+  DeleteObjectCommand,
   HeadObjectCommand,
   PutObjectCommand,
   UploadPartCommand,
@@ -22,7 +23,7 @@ export class KeyTaken extends Error {}
 export interface Upload {
   /** The object is there when this is fulfilled. Rejected with `KeyTaken`, or what the server answers. */
   readonly publish: () => Promise<void>
-  /** Takes back the parts that were uploaded, if the object was not published. */
+  /** Takes back what was uploaded, if the object was not published, or nobody can tell. */
   readonly discard: () => Promise<void>
 }
 
@@ -49,24 +50,53 @@ const publishOnce = async (bucket: Bucket, key: string, id: string, send: () => 
   }
 }
 
+/** How a write stands: `uncertain` is one that is being published, or failed in a way that tells nothing. */
+type State = "uploading" | "uncertain" | "published" | "refused"
+
+/** Publishes, and keeps in mind what can be told of it. */
+const makePublishing = (bucket: Bucket, key: string, id: string) => {
+  let state: State = "uploading"
+  return {
+    isPublished: () => state === "published",
+    publish: async (send: () => Promise<unknown>): Promise<void> => {
+      state = "uncertain"
+      try {
+        await publishOnce(bucket, key, id, send)
+        state = "published"
+      } catch (cause) {
+        if (cause instanceof KeyTaken) state = "refused"
+        throw cause
+      }
+    },
+    /** Whoever was told that the write failed must never find its object. */
+    takeBack: async (): Promise<void> => {
+      if (state !== "uncertain" || !(await isOwn(bucket, key, id))) return
+      await bucket.client.send(new DeleteObjectCommand(bucket.objectOf(key)))
+    }
+  }
+}
+
 /** The whole content in one request. */
-const small = (bucket: Bucket, key: string, id: string, body: Uint8Array): Upload => ({
-  publish: () =>
-    publishOnce(bucket, key, id, () =>
-      bucket.client.send(
-        new PutObjectCommand({
-          ...bucket.objectOf(key),
-          ...bucket.encryption,
-          ...bucket.checksum,
-          Body: body,
-          ContentLength: body.byteLength,
-          Metadata: { [writeId]: id },
-          IfNoneMatch: "*"
-        })
-      )
-    ),
-  discard: async () => {}
-})
+const small = (bucket: Bucket, key: string, id: string, body: Uint8Array): Upload => {
+  const publishing = makePublishing(bucket, key, id)
+  return {
+    publish: () =>
+      publishing.publish(() =>
+        bucket.client.send(
+          new PutObjectCommand({
+            ...bucket.objectOf(key),
+            ...bucket.encryption,
+            ...bucket.checksum,
+            Body: body,
+            ContentLength: body.byteLength,
+            Metadata: { [writeId]: id },
+            IfNoneMatch: "*"
+          })
+        )
+      ),
+    discard: publishing.takeBack
+  }
+}
 
 /** A multipart upload. The parts are sent a few at a time, while the next one is read. */
 const large = async (
@@ -82,16 +112,17 @@ const large = async (
     new CreateMultipartUploadCommand({ ...objectOf(key), ...encryption, ...checksum, Metadata: { [writeId]: id } })
   )
   const upload = { ...objectOf(key), UploadId: created.UploadId }
-  let published = false
+  const publishing = makePublishing(bucket, key, id)
   const completed: Array<CompletedPart> = []
   const sending = new Set<Promise<void>>()
   const discard = async (): Promise<void> => {
     // A part that arrives after the end of the upload would stay.
     await Promise.allSettled(sending)
-    if (published) return
+    if (publishing.isPublished()) return
     await client.send(new AbortMultipartUploadCommand(upload)).catch((cause: unknown) => {
       if (!S3Error.isMissing(cause)) throw cause
     })
+    await publishing.takeBack()
   }
 
   const sendPart = async (body: Uint8Array, partNumber: number): Promise<void> => {
@@ -133,14 +164,12 @@ const large = async (
     throw S3Error.isNoSuchUpload(cause) ? new KeyTaken(key, { cause }) : cause
   }
   return {
-    publish: async () => {
-      await publishOnce(bucket, key, id, () =>
+    publish: () =>
+      publishing.publish(() =>
         client.send(
           new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts: completed }, IfNoneMatch: "*" })
         )
-      )
-      published = true
-    },
+      ),
     discard
   }
 }

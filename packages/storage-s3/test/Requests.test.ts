@@ -21,6 +21,7 @@ const server = await S3Server.start({ complete: true })
 beforeEach(() => {
   server.requests.length = 0
   server.hooks.onAnswer = () => {}
+  server.hooks.refuse = () => undefined
 })
 
 const openStore = (options: Partial<S3Blobs.Options> = {}) =>
@@ -91,6 +92,50 @@ describe("a write", () => {
       yield* store.put(key, Bytes.fromArray(whole))
       assert.strictEqual(lost, 1)
       assert.strictEqual(digestOf(yield* store.get(key)), digestOf(whole))
+    })
+  )
+
+  it.live.each([100, 6 * MiB])(
+    "of %s bytes that is said to have failed is never found, though the server had carried it out",
+    (length) =>
+      Effect.gen(function* () {
+        const store = yield* openStore()
+        const key = `uncertain-${length}`
+        // Nothing is heard of the server from the moment on that it has the object, until the write has failed.
+        let isSilent = false
+        let looks = 0
+        server.hooks.onAnswer = ({ headers, method }, cut) => {
+          if (headers["if-none-match"] === "*") isSilent = true
+          else if (method !== "HEAD" || ++looks > 5) isSilent = false
+          if (isSilent) cut()
+        }
+        const { reason } = yield* Effect.flip(store.put(key, Bytes.fromArray(bytesOf(6, length))))
+        assert.strictEqual(reason._tag, "Unavailable")
+        assert.isAbove(looks, 5)
+        server.hooks.onAnswer = () => {}
+        assert.strictEqual((yield* Effect.flip(store.size(key))).reason._tag, "Missing")
+        yield* store.put(key, Bytes.fromArray(bytesOf(7, 10)))
+      })
+  )
+
+  it.live("that fails where objects may not be looked at fails for its own reason", () =>
+    Effect.gen(function* () {
+      const store = yield* openStore()
+      let written = false
+      server.hooks.refuse = ({ headers, method }) => {
+        if (headers["if-none-match"] === "*") {
+          written = true
+          return 500
+        }
+        return written && method === "HEAD" ? 403 : undefined
+      }
+      const { reason } = yield* Effect.flip(store.put("unseen", Bytes.fromArray(bytesOf(8, 10))))
+      assert.ok(reason._tag === "Unavailable")
+      assert.include(String(reason.cause), "InternalError")
+
+      server.hooks.refuse = ({ method }) => (method === "HEAD" ? 403 : undefined)
+      const refused = yield* Effect.flip(store.put("unseen", failing([], new Error("it was read"))))
+      assert.strictEqual(refused.reason._tag, "Unavailable")
     })
   )
 

@@ -26,6 +26,8 @@ export interface TestServer {
   readonly hooks: {
     /** Called after a request is carried out, before its answer is sent; may cut the connection. */
     onAnswer: (request: Request, cut: () => void) => void
+    /** A status to answer with instead of carrying the request out. */
+    refuse: (request: Request) => number | undefined
   }
 }
 
@@ -54,7 +56,7 @@ export const start = async (settings: { readonly complete: boolean }): Promise<T
     },
     requests: [],
     unfinished,
-    hooks: { onAnswer: () => {} }
+    hooks: { onAnswer: () => {}, refuse: () => undefined }
   }
 
   // Visible when it is written whole, as on S3.
@@ -94,7 +96,10 @@ export const start = async (settings: { readonly complete: boolean }): Promise<T
       ctx.type = "application/xml"
       ctx.body = errorXml(code)
     }
-    if (settings.complete && ctx.headers["if-none-match"] === "*") {
+    const refusal = server.hooks.refuse(request)
+    if (refusal !== undefined) {
+      answer(refusal, refusal === 403 ? "AccessDenied" : "InternalError")
+    } else if (settings.complete && ctx.headers["if-none-match"] === "*") {
       await alone(key, async () => {
         if (await app.store.existsObject(bucket, key)) {
           answer(412, "PreconditionFailed")
