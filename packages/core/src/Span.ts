@@ -1,5 +1,6 @@
 /** Spans on paths that every call takes: they cost nothing as long as nobody traces. */
 import * as Effect from "effect/Effect"
+import * as HttpTraceContext from "effect/http/HttpTraceContext"
 import * as References from "effect/References"
 
 /** Says something of the span that the call is in, if there is one. */
@@ -11,3 +12,23 @@ export const annotate = (name: string, value: string): Effect.Effect<void> =>
 /** The effect in a span, if tracing is on where it runs. */
 export const onDemand = <A, E, R>(effect: Effect.Effect<A, E, R>, name: string): Effect.Effect<A, E, R> =>
   Effect.flatMap(References.TracerEnabled, (enabled) => (enabled ? Effect.withSpan(effect, name) : effect))
+
+const untraced: Readonly<Record<string, string>> = {}
+
+/**
+ * A call to somebody else in a span of its own, if tracing is on. `run` is given the headers that tell of the span, by
+ * the W3C's Trace Context; none otherwise.
+ */
+export const client = <A, E, R>(
+  name: string,
+  attributes: Readonly<Record<string, string>>,
+  run: (traceHeaders: Readonly<Record<string, string>>) => Effect.Effect<A, E, R>
+) =>
+  Effect.flatMap(References.TracerEnabled, (enabled): Effect.Effect<A, E, R> => {
+    if (!enabled) return run(untraced)
+    const traced = Effect.flatMap(Effect.orDie(Effect.currentSpan), (span) => {
+      const { traceparent } = HttpTraceContext.toHeaders(span)
+      return run(traceparent === undefined ? untraced : { traceparent })
+    })
+    return Effect.withSpan(traced, name, { kind: "client", attributes: { ...attributes } }) as Effect.Effect<A, E, R>
+  })

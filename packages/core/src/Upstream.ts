@@ -20,6 +20,7 @@ import * as HttpTransport from "./HttpTransport.ts"
 import type { Decoded, Provider, ProviderCall, RemoteFile, UploadAnswer, UploadStep } from "./Provider.ts"
 import * as ProviderError from "./ProviderError.ts"
 import * as ProviderMetrics from "./ProviderMetrics.ts"
+import * as Span from "./Span.ts"
 
 /** An account together with the protocol that it speaks. */
 export interface ProviderAccount {
@@ -86,7 +87,11 @@ const make = Effect.gen(function* () {
   const transport = yield* HttpTransport.HttpTransport
   const { secretOf } = yield* Credentials
 
-  const send = Effect.fnUntraced(function* (target: ProviderAccount, asked: ProviderCall) {
+  const sendWith = Effect.fnUntraced(function* (
+    target: ProviderAccount,
+    asked: ProviderCall,
+    traceHeaders: Readonly<Record<string, string>>
+  ) {
     const { account, provider } = target
     const call = provider.address(asked, account)
     const credentials = call.credentials !== false
@@ -104,6 +109,7 @@ const make = Effect.gen(function* () {
           headers: {
             ...(credentials ? account.headers : noHeaders),
             ...call.headers,
+            ...(credentials ? traceHeaders : noHeaders),
             ...(credentials ? provider.authorize(account, secret) : noHeaders)
           },
           body: call.body,
@@ -127,6 +133,14 @@ const make = Effect.gen(function* () {
       Effect.flatMap(Effect.fail)
     )
   }, Effect.tapError(ProviderMetrics.countFailure))
+
+  /** A provider that takes part in a trace is told of the span that its call is. */
+  const send: Upstream["Service"]["send"] = (target, call) =>
+    Span.client(
+      `provider ${call.name}`,
+      { "omnifile.account": target.account.id, "http.request.method": call.method },
+      (traceHeaders) => sendWith(target, call, traceHeaders)
+    )
 
   /** Milliseconds that the provider asks to wait. */
   const askedPause = ({ reason }: ProviderError.ProviderError): number =>

@@ -17,6 +17,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
 import * as ApiError from "./ApiError.ts"
 import * as RequestId from "./RequestId.ts"
 import * as RequestMetrics from "./RequestMetrics.ts"
@@ -24,6 +25,8 @@ import * as RequestMetrics from "./RequestMetrics.ts"
 /** What is known of a request that has been answered. */
 export interface RequestLogEntry {
   readonly requestId: string
+  /** Of the trace that the request belongs to, by its `traceparent` or by our own tracing; null if it is in none. */
+  readonly traceId: string | null
   readonly method: string
   /** Without the query. */
   readonly path: string
@@ -74,6 +77,16 @@ const pathOf = (url: string): string => {
   return query < 0 ? url : url.slice(0, query)
 }
 
+const traceparent = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/
+
+/** The trace of our own span, which goes on with that of the client, or else the one that the client names. */
+const traceIdOf = (context: Context.Context<never>, headers: Headers): string | null => {
+  const span = Context.getOrUndefined(context, Tracer.ParentSpan)
+  if (span !== undefined) return span.traceId
+  const given = headers["traceparent"]
+  return given === undefined ? null : (traceparent.exec(given)?.[1] ?? null)
+}
+
 /** Builds the endpoints of a group of routes. */
 export const make = Effect.gen(function* () {
   const authenticator = yield* Authenticator
@@ -91,11 +104,13 @@ export const make = Effect.gen(function* () {
     never,
     R | HttpServerRequest.HttpServerRequest | Scope.Scope
   > =>
-    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+    Effect.contextWith((outer: Context.Context<HttpServerRequest.HttpServerRequest>) =>
       Clock.clockWith((clock) => {
+        const request = Context.get(outer, HttpServerRequest.HttpServerRequest)
         const started = clock.currentTimeMillisUnsafe()
         const headers = request.headers
         const id = requestId(headers)
+        const traceId = traceIdOf(outer, headers)
         let caller: Principal | null = null
 
         const answer = (response: HttpServerResponse.HttpServerResponse, failure: ApiError.ErrorAnswer | null) =>
@@ -104,6 +119,7 @@ export const make = Effect.gen(function* () {
             count(context, { method: request.method, status: response.status, duration })
             log({
               requestId: id,
+              traceId,
               method: request.method,
               path: pathOf(request.url),
               status: response.status,
@@ -142,7 +158,7 @@ export const make = Effect.gen(function* () {
                   )
             }
           }),
-          Effect.annotateLogs("requestId", id)
+          Effect.annotateLogs(traceId === null ? { requestId: id } : { requestId: id, traceId })
         )
       })
     )

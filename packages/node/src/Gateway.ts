@@ -94,10 +94,11 @@ export const makeOver = async <Services, E>(
   }).pipe(
     // A unified ID is longer than the router's default for a path parameter.
     Effect.provideService(HttpRouter.RouterConfig, { maxParamLength: 8_192 }),
-    spansOnDemand,
-    Effect.provide(references)
+    spansOnDemand
   )
-  const mouths = await Effect.runPromise(Scope.provide(build, scope)).catch(async (cause: unknown) => {
+  // In the gateway's own scope: what they hold, such as an exporter of traces, is needed until the end.
+  const referring = Effect.flatMap(Layer.build(references), (context) => Effect.provideContext(build, context))
+  const mouths = await Effect.runPromise(Scope.provide(referring, scope)).catch(async (cause: unknown) => {
     await Effect.runPromise(Scope.close(scope, Exit.void))
     throw cause
   })

@@ -17,10 +17,13 @@ const isPretty = ({ format }: LogSettings): boolean =>
 
 const text = (value: string | null): string => (value === null ? "null" : JSON.stringify(value))
 
+/** Most requests are in no trace. */
+const traced = ({ traceId }: RequestLogEntry): string => (traceId === null ? "" : `"traceId":${text(traceId)},`)
+
 /** Written out by hand: it is done for every request, and a general writer takes several times as long. */
 const jsonLine = (time: string, entry: RequestLogEntry): string =>
   `{"level":"${entry.status >= 500 ? "ERROR" : "INFO"}","timestamp":"${time}","message":"request",` +
-  `"requestId":${text(entry.requestId)},"method":${text(entry.method)},"path":${text(entry.path)},` +
+  `"requestId":${text(entry.requestId)},${traced(entry)}"method":${text(entry.method)},"path":${text(entry.path)},` +
   `"status":${entry.status},"duration":${entry.duration},"user":${text(entry.user)},"team":${text(entry.team)},` +
   `"error":${text(entry.error)}}\n`
 
@@ -29,7 +32,7 @@ const word = (value: string): string => (/^[\x21-\x7e]*$/.test(value) ? value : 
 
 const prettyLine = (time: string, entry: RequestLogEntry): string =>
   `${time} ${word(entry.method)} ${word(entry.path)} ${entry.status} ${entry.duration} ms ${entry.requestId}` +
-  `${entry.user === null ? "" : ` user=${word(entry.user)}`}${entry.error === null ? "" : ` ${text(entry.error)}`}\n`
+  `${entry.traceId === null ? "" : ` trace=${entry.traceId}`}${entry.user === null ? "" : ` user=${word(entry.user)}`}${entry.error === null ? "" : ` ${text(entry.error)}`}\n`
 
 /** One line a request, collected for a moment and written together: a write for each would cost more than the rest. */
 const requestWriter = (line: (time: string, entry: RequestLogEntry) => string): ((entry: RequestLogEntry) => void) => {

@@ -20,6 +20,7 @@ import type { RateLimiterStore } from "effect/persistence/RateLimiter"
 import * as Redacted from "effect/Redacted"
 import * as Backends from "./Backends.ts"
 import { type Configuration, directoryOf } from "./config/Configuration.ts"
+import type { Environment } from "./config/Interpolation.ts"
 import * as SecretFile from "./config/SecretFile.ts"
 import * as Gateway from "./Gateway.ts"
 import * as Logging from "./Logging.ts"
@@ -27,6 +28,7 @@ import * as NodeBodies from "./NodeBodies.ts"
 import * as NodeMd5 from "./NodeMd5.ts"
 import * as NodeSha256 from "./NodeSha256.ts"
 import { builtInProviders } from "./Providers.ts"
+import * as Telemetry from "./Telemetry.ts"
 import * as UndiciTransport from "./UndiciTransport.ts"
 
 export interface OpenOptions {
@@ -37,6 +39,8 @@ export interface OpenOptions {
   readonly providers?: ReadonlyArray<Provider> | undefined
   /** Storage of your own, in the place of what the configuration says. */
   readonly storage?: Layer.Layer<BlobStore | RegistryBackend, StorageError> | undefined
+  /** Where OpenTelemetry's settings are read, such as `OTEL_EXPORTER_OTLP_ENDPOINT`. Default: `process.env`. */
+  readonly env?: Environment | undefined
   /** Where limits are counted. Give one that is shared if several instances run; default: this process's memory. */
   readonly limitStore?: Layer.Layer<RateLimiterStore> | undefined
 }
@@ -111,7 +115,7 @@ export const open = (options: OpenOptions): Promise<Gateway.GatewayOver<Services
   Gateway.makeOver(
     layerServices(options),
     (services) => Layer.provide(Api.layer, Layer.succeedContext(services)),
-    Logging.layer(options.configuration.server.log)
+    Layer.merge(Logging.layer(options.configuration.server.log), Telemetry.layer(options.env ?? process.env))
   )
 
 /** The core over the configured storage and accounts, for what an operator does beside the servers. */
