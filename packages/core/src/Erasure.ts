@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Access from "./Access.ts"
 import { Catalog } from "./Catalog.ts"
+import type { ForeignBatchEnd } from "./ForeignBatchEnd.ts"
 import { type Job, jobKinds, type JobKind } from "./Job.ts"
 import * as JobRefresh from "./JobRefresh.ts"
 import { Jobs } from "./Jobs.ts"
@@ -271,5 +272,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   Erasure,
   never,
-  Catalog | Jobs | JobSync | Registry | Removal | UploadParts | Upstream
+  Catalog | ForeignBatchEnd | Jobs | JobSync | Registry | Removal | UploadParts | Upstream
 > = Layer.effect(Erasure, make)
