@@ -20,6 +20,7 @@ import type { FileReference } from "./ModelRequest.ts"
 import type { Provider } from "./Provider.ts"
 import { Replication } from "./Replication.ts"
 import type { ProviderAccount } from "./Upstream.ts"
+import * as TranslatedCalls from "./TranslatedCalls.ts"
 import * as Uuid from "./Uuid.ts"
 
 /** Of how many files it is remembered what their first bytes say. */
@@ -41,10 +42,6 @@ export interface Placing {
 const sentinel = Effect.map(Uuid.make, (uuid) => uuid.replaceAll("-", ""))
 
 const nameOf = ({ reference, remoteId }: Replica): string => reference ?? remoteId ?? ""
-
-/** Whether calls of this kind are translated for the provider. */
-const isTranslated = ({ chat, chatCompletion, responses }: Provider, use: Use): boolean =>
-  chat !== null && ((use === "chat" && chatCompletion === null) || (use === "responses" && responses === null))
 
 const editOf = ({ end, raw, start }: FileReference, copy: Replica): BodyEdit => ({
   start,
@@ -188,7 +185,7 @@ export const make = Effect.gen(function* () {
         return copy === null ? [] : [editOf(reference, copy)]
       })
       if (use === null) return { edits: references, placements: undefined }
-      if (isTranslated(provider, use)) {
+      if (TranslatedCalls.translatorOf(provider, call.operation) !== null) {
         const entries = yield* Effect.forEach(placed, ([id, each]) => placementOf(id, each))
         return { edits: references, placements: new Map(entries) }
       }

@@ -13,10 +13,12 @@ import type { ChatTranslator, FilePlacement, TranslatedRequest } from "./ChatTra
 import * as FailedAnswer from "./FailedAnswer.ts"
 import type { DeploymentRequest, ModelCall } from "./Hooks.ts"
 import type { TransportResponse } from "./HttpTransport.ts"
+import * as InlineBody from "./InlineBody.ts"
 import { parseObject } from "./Json.ts"
 import type { ModelOperation } from "./Operation.ts"
 import type { Provider, ProviderCall } from "./Provider.ts"
 import { ProviderError, Unintelligible } from "./ProviderError.ts"
+import { StorageError } from "./StorageError.ts"
 import type { ProviderAccount } from "./Upstream.ts"
 import * as Uuid from "./Uuid.ts"
 
@@ -52,7 +54,7 @@ export const answer = Effect.fn("TranslatedCalls.answer")(function* (
   deployment: Deployment,
   target: ProviderAccount,
   send: Send
-): Effect.fn.Return<TransportResponse, ProviderError | InvalidRequest, Scope.Scope> {
+): Effect.fn.Return<TransportResponse, ProviderError | InvalidRequest | StorageError, Scope.Scope> {
   const body = bodyOf(call)
   if (body === undefined) return yield* invalid("The body must be a JSON object.")
   const wire = call.operation._tag === "ChatCompletion" ? "chat" : "responses"
@@ -67,14 +69,24 @@ export const answer = Effect.fn("TranslatedCalls.answer")(function* (
     now: yield* Clock.currentTimeMillis
   }
   const scope = yield* Effect.scope
-  const run = yield* FiberSet.makeRuntimePromise<never, TransportResponse, ProviderError>()
+  const run = yield* FiberSet.makeRuntimePromise<
+    never,
+    TransportResponse,
+    InvalidRequest | ProviderError | StorageError
+  >()
   const named = { name: wire === "chat" ? "chat.completions" : "responses.create", idempotent: false }
   const sendTranslated = ({ headers, ...outgoing }: ProviderCall) =>
-    run(Scope.provide(send({ ...outgoing, name: named.name, headers: { ...request.headers, ...headers } }), scope))
+    InlineBody.fill(outgoing.body, translated.files).pipe(
+      Effect.flatMap((body) =>
+        send({ ...outgoing, body, name: named.name, headers: { ...request.headers, ...headers } })
+      ),
+      Scope.provide(scope),
+      run
+    )
   const response = yield* Effect.tryPromise({
     try: () => translator.run(translated, sendTranslated),
     catch: (cause) =>
-      cause instanceof ProviderError || cause instanceof InvalidRequest
+      cause instanceof ProviderError || cause instanceof InvalidRequest || cause instanceof StorageError
         ? cause
         : FailedAnswer.failed(target, named, new Unintelligible({ message: unintelligible(cause, target) }), true)
   })

@@ -15,6 +15,8 @@ export interface Wire {
   readonly name: string
   /** The provider's own name for the model. */
   readonly model: string
+  /** How its calls get files. */
+  readonly files?: "auto" | "inline"
   readonly start: (options: OpenAIEmulator.EmulatorOptions) => Promise<OpenAIEmulator.Emulator>
 }
 
@@ -42,8 +44,9 @@ export const install = async (wires: ReadonlyArray<Wire>): Promise<Wires> => {
   const gateway = await Open.open({
     configuration: {
       accounts: wires.map(
-        ({ name }) =>
+        ({ files = "auto", name }) =>
           new Account({
+            files,
             id: name,
             provider: name,
             baseUrl: emulator(name).baseUrl,
