@@ -12,7 +12,8 @@ import * as PubSub from "effect/PubSub"
 import * as Scope from "effect/Scope"
 import type * as BatchOperation from "./BatchOperation.ts"
 import * as Bytes from "./Bytes.ts"
-import type { CallError } from "./CallError.ts"
+import { AccountFailure, type CallError, invalid, ProvidersFailed } from "./CallError.ts"
+import { Catalog } from "./Catalog.ts"
 import type { Event } from "./Event.ts"
 import { Events } from "./Events.ts"
 import type * as FineTuningOperation from "./FineTuningOperation.ts"
@@ -22,6 +23,7 @@ import { Intake } from "./Intake.ts"
 import {
   type Body,
   contentOf,
+  type CopyReference,
   createBatch,
   createFineTuningJob,
   type FileInfo,
@@ -40,10 +42,12 @@ import {
   responseOf
 } from "./FacadeValues.ts"
 import type { JsonObject } from "./Json.ts"
+import type { ManagedFile } from "./ManagedFile.ts"
 import type { Send } from "./ModelCalls.ts"
 import type { Operation } from "./Operation.ts"
 import { Pipeline } from "./Pipeline.ts"
 import { admin, type Caller, ofCaller, type Principal } from "./Principal.ts"
+import { Replication } from "./Replication.ts"
 import * as Uuid from "./Uuid.ts"
 import * as Wrap from "./Wrap.ts"
 import type { OperationName } from "./WrappedOperation.ts"
@@ -65,6 +69,11 @@ export interface Facade {
     readonly content: (id: string, caller?: Caller) => Promise<Uint8Array>
     /** The content as it is read. Nothing happens before it is iterated, and a refusal is thrown there. */
     readonly stream: (id: string, caller?: Caller) => AsyncIterable<Uint8Array>
+    /**
+     * What the provider of an account calls its copy of the file, which is made if there is none: for calls that the
+     * program makes itself. The copy is good for a call that is made now, and may be gone later.
+     */
+    readonly reference: (id: string, account: string, caller?: Caller) => Promise<CopyReference>
     readonly delete: (id: string, caller?: Caller) => Promise<void>
   }
   /**
@@ -148,7 +157,24 @@ type JobOperation =
   | FineTuningOperation.PauseFineTuningJob
   | FineTuningOperation.ResumeFineTuningJob
 
-type Services = Events | Intake | Pipeline
+/** The provider's own name for its copy. */
+const referenceTo = Effect.fnUntraced(function* (file: ManagedFile, account: string) {
+  const catalog = yield* Catalog
+  const replication = yield* Replication
+  const target = catalog.accounts.get(account)
+  if (target === undefined) return yield* invalid(`There is no account ${account}.`, "account")
+  const copy = yield* replication.ensure(file, account).pipe(
+    Effect.mapError((error) => {
+      if (!(error instanceof AccountFailure)) return error
+      const message = `The account ${account} ${error.message}.`
+      return new ProvidersFailed({ message, failures: [error] })
+    })
+  )
+  const { expiresAt, reference, remoteId } = copy
+  return { account, provider: target.provider.id, reference: reference ?? remoteId ?? "", expiresAt }
+})
+
+type Services = Catalog | Events | Intake | Pipeline | Replication
 
 /** The façade over a core that is built. */
 export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRuntime<R, E>): Facade => {
@@ -252,6 +278,13 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
       },
       content: (id, caller) => Bytes.collect(stream(id, caller)),
       stream,
+      reference: (id, account, caller) =>
+        runPromise(
+          run({ _tag: "RetrieveFile", id }, principalOf(caller)).pipe(
+            Effect.flatMap(({ file }: Answers["RetrieveFile"]) => referenceTo(file, account)),
+            Effect.scoped
+          )
+        ),
       delete: async (id, caller) => {
         await runPromise(Effect.scoped(run({ _tag: "DeleteFile", id }, principalOf(caller))))
       }

@@ -26,6 +26,17 @@ export interface NewFile {
   readonly idempotencyKey?: string | undefined
 }
 
+/** A copy of a file in its provider's own words. */
+export interface CopyReference {
+  readonly account: string
+  /** What the configuration calls the provider, such as `openai`. */
+  readonly provider: string
+  /** What a body says for the copy: its ID, or its URI where the provider wants that. */
+  readonly reference: string
+  /** When the provider drops the copy, in milliseconds since 1970; null: it is kept until it is deleted. */
+  readonly expiresAt: number | null
+}
+
 /** A file under its unified ID. Times in milliseconds since 1970. */
 export interface FileInfo {
   readonly id: string

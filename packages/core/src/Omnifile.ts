@@ -84,6 +84,7 @@ export type Services =
   | Pipeline.Pipeline
   | Quota.Quota
   | Registry.Registry
+  | Replication.Replication
   | Responses.Responses
   | UploadExpiry.UploadExpiry
   | Uploads.Uploads

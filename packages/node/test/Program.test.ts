@@ -52,6 +52,23 @@ describe("a program without a server", () => {
     assert.strictEqual(tagOf(await failure(omnifile.files.retrieve(file.id))), "NotFound")
   })
 
+  it("is told what a provider calls its copy, which is made where there is none", async () => {
+    const file = await upload()
+    const [here] = emulator.files("alpha").slice(-1)
+    const alpha = { account: "alpha", provider: "openai", reference: here?.id, expiresAt: null }
+    assert.deepStrictEqual(await omnifile.files.reference(file.id, "alpha", alice), alpha)
+    const before = emulator.files("beta").length
+    const { reference } = await omnifile.files.reference(file.id, "beta", alice)
+    assert.strictEqual(emulator.files("beta").length, before + 1)
+    assert.isTrue(emulator.files("beta").some(({ id }) => id === reference))
+    assert.strictEqual(tagOf(await failure(omnifile.files.reference(file.id, "alpha", bob))), "NotFound")
+    assert.strictEqual(tagOf(await failure(omnifile.files.reference(file.id, "nowhere"))), "InvalidRequest")
+    emulator.fault({ account: "beta", route: "files.create", times: 1, kind: { status: 400 } })
+    const other = await upload()
+    assert.strictEqual(tagOf(await failure(omnifile.files.reference(other.id, "beta"))), "ProvidersFailed")
+    await Promise.all([file, other].map(({ id }) => omnifile.files.delete(id)))
+  })
+
   it("takes content as bytes and as a stream, and refuses names that are none", async () => {
     const content = Readable.from([Buffer.from("in "), Buffer.from("parts")])
     const file = await omnifile.files.create({ content, filename: "parts.txt", idempotencyKey: "once" })
