@@ -42,22 +42,29 @@ const bodyOf = (line: Uint8Array): JsonObject => {
   return body
 }
 
-/** The body of a line in the provider's wire. Rejects with `InvalidRequest` where there are no words for it. */
+/**
+ * The body of a line in the provider's wire, and what its answer will depend on. Rejects with `InvalidRequest` where
+ * there are no words for it.
+ */
 const encodeLine = async (
   line: LineReader.Line,
   endpoint: string,
   { files, modelName, rewriting, translator }: Encoding
-): Promise<JsonObject> => {
-  if (translator === null) return bodyOf(Bytes.concat(rewriteLine(line, rewriting)))
+): Promise<{ readonly body: JsonObject; readonly shape: Ledger.Shape }> => {
+  if (translator === null) return { body: bodyOf(Bytes.concat(rewriteLine(line, rewriting))), shape: {} }
   const { model } = rewriting
-  const request = { wire: wireOf(endpoint), body: bodyOf(line.bytes), model, modelName, files, id: "", now: 0 }
-  return (await translator.encode(request)).body
+  const body = bodyOf(line.bytes)
+  const request = { wire: wireOf(endpoint), body, model, modelName, files, id: "", now: 0 }
+  return { body: (await translator.encode(request)).body, shape: Ledger.shapeOf(endpoint, body) }
 }
 
 const reasonOf = ({ message, param }: InvalidRequest): string => (param === null ? message : `${message} (${param})`)
 
-/** Lines are sent on in pieces of about so many characters: each for itself would cost more than it is. */
-const pieceLength = 64 * 1024
+/**
+ * Lines are sent on in pieces of about so many characters: each for itself would cost more than it is, and a longer piece
+ * keeps others waiting while it is made.
+ */
+const pieceLength = 16 * 1024
 
 /**
  * The input as the provider wants it, for content that a summary has been made of. What has to be remembered of its
@@ -91,9 +98,8 @@ export async function* write(
       continue
     }
     try {
-      const body = await encodeLine(line, url, encoding)
+      const { body, shape } = await encodeLine(line, url, encoding)
       const text = batches.frame.line(Ledger.keyOf(line.number), body, url)
-      const shape = encoding.translator === null ? {} : Ledger.shapeOf(url, bodyOf(line.bytes))
       piece += ledger.sent === 0 ? text : separator + text
       ledger.accept(line.number, customId, shape)
     } catch (cause) {

@@ -1,6 +1,6 @@
 /** The results of a batch in another provider's form as the lines of OpenAI's output and error files. */
 import * as Result from "effect/Result"
-import type { Bytes } from "./Bytes.ts"
+import { type Bytes, concat } from "./Bytes.ts"
 import type { ChatTranslator } from "./ChatTranslator.ts"
 import { wireOf } from "./ForeignBatchInput.ts"
 import * as Ledger from "./ForeignBatchLedger.ts"
@@ -33,6 +33,9 @@ const longestResult = 64 * 1024 * 1024
 
 /** Characters of a message that an error line keeps: all of them are in memory for a while. */
 const longestMessage = 500
+
+/** Lines are sent on in pieces of about so many bytes. */
+const pieceLength = 16 * 1024
 
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
@@ -82,6 +85,8 @@ export class Reader {
 
   /** The lines of the output file, in the order of the results. */
   async *output(results: AsyncIterable<JsonObject>): AsyncGenerator<Uint8Array, void, void> {
+    let pieces: Array<Uint8Array> = []
+    let length = 0
     for await (const raw of results) {
       const decoded = this.#decoding.batches.result(raw)
       const result = Result.isSuccess(decoded) ? decoded.success : undefined
@@ -93,17 +98,18 @@ export class Reader {
         this.#fail(sent, body)
         continue
       }
-      const line = encoder.encode(
-        `${JSON.stringify({
-          id: this.#idOf(sent),
-          custom_id: sent.customId,
-          response: { status_code: result.status, request_id: this.#idOf(sent), body: body.answer },
-          error: null
-        })}\n`
-      )
+      const id = this.#idOf(sent)
+      const response = { status_code: result.status, request_id: id, body: body.answer }
+      const line = encoder.encode(`${JSON.stringify({ id, custom_id: sent.customId, response, error: null })}\n`)
       this.#count(line)
-      yield line
+      pieces.push(line)
+      length += line.byteLength
+      if (length < pieceLength) continue
+      yield concat(pieces)
+      pieces = []
+      length = 0
     }
+    if (length > 0) yield concat(pieces)
   }
 
   /** The lines of the error file, once the output has been read; `status` is how the batch ended. */
