@@ -61,8 +61,9 @@ const megabyte = 1_048_576
 /** https://docs.anthropic.com/en/docs/build-with-claude/files */
 const content: UseCapabilities = {
   reference: [{ types: ["application/pdf", "text/plain", ...images], maxBytes: 500_000_000 }],
+  // Text within a call is no base64.
   inline: [
-    { types: ["application/pdf", "text/plain"], maxBytes: 32 * megabyte },
+    { types: ["application/pdf"], maxBytes: 32 * megabyte },
     { types: images, maxBytes: 5 * megabyte }
   ],
   requestBytes: 32 * megabyte

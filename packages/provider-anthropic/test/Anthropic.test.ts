@@ -87,7 +87,7 @@ describe("files", () => {
 
   it("are listed page by page in either shape, to the end", () => {
     const data = [{ id: "file_1" }, { id: "file/2" }]
-    const next = (page: object) => Result.getOrThrow(files.decodePage({ data, ...page })).next
+    const next = (page: object) => Result.getOrThrow(files.decodePage({ data, ...page }, null)).next
     assert.isNull(next({ next_page: null }))
     assert.isNull(next({ has_more: false, last_id: "file/2" }))
     for (const [page, query] of [
