@@ -102,9 +102,10 @@ const make = Effect.gen(function* () {
     target
   }: Holder): Effect.fn.Return<Listing, ProviderError> {
     const found = new Map<string, RemoteFile>()
+    const decode = (at: string | null) => (body: unknown) => decodePage(body, at)
     let cursor: string | null = null
     do {
-      const page: RemotePage = yield* upstream.request(target, Effect.succeed(pageOf(cursor)), decodePage)
+      const page: RemotePage = yield* upstream.request(target, Effect.succeed(pageOf(cursor)), decode(cursor))
       for (const file of page.files) found.set(file.id, file)
       // A provider that gives the same page again has no next one.
       cursor = page.next === cursor ? null : page.next

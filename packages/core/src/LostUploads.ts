@@ -73,12 +73,13 @@ const make = Effect.gen(function* () {
     const found: Array<RemoteFile> = []
     const { files } = target.provider
     if (files === null) return found
+    const decode = (at: string | null) => (body: unknown) => files.decodePage(body, at)
     let cursor: string | null = null
     for (let pages = 0; pages < pageLimit; pages++) {
       const page: { readonly files: ReadonlyArray<RemoteFile>; readonly next: string | null } = yield* upstream.request(
         target,
         Effect.succeed(files.list(cursor)),
-        files.decodePage
+        decode(cursor)
       )
       found.push(...page.files.filter(matches(file, lost)))
       cursor = page.next

@@ -141,7 +141,8 @@ export interface FileProtocol {
   /** Newest first where the provider can. */
   readonly list: (cursor: string | null) => ProviderCall
   readonly decodeFile: (body: unknown) => Decoded<RemoteFile>
-  readonly decodePage: (body: unknown) => Decoded<RemotePage>
+  /** With what `list` was asked. */
+  readonly decodePage: (body: unknown, cursor: string | null) => Decoded<RemotePage>
 }
 
 /** A job as the provider describes it. Times in milliseconds since 1970. */

@@ -3,14 +3,20 @@ import type { Provider } from "@omnifile/core/Provider"
 import { anthropic } from "@omnifile/provider-anthropic/Anthropic"
 import { azure } from "@omnifile/provider-azure/Azure"
 import { gemini } from "@omnifile/provider-gemini/Gemini"
+import { mistral } from "@omnifile/provider-mistral/Mistral"
 import { openai } from "@omnifile/provider-openai/OpenAI"
 import { deepseek, fireworks, groq, litellm, ollama, vllm } from "@omnifile/provider-openai/Vendors"
+import { together } from "@omnifile/provider-together/Together"
+import { xai } from "@omnifile/provider-xai/Xai"
 
 export const builtInProviders: ReadonlyArray<Provider> = [
   openai,
   azure,
   anthropic,
   gemini,
+  mistral,
+  xai,
+  together,
   groq,
   fireworks,
   deepseek,

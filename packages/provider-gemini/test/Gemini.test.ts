@@ -133,11 +133,11 @@ describe("files", () => {
   })
 
   it("are listed in pages, of which an empty one says nothing", () => {
-    assert.deepStrictEqual(Result.getOrThrow(files.decodePage({})), { files: [], next: null })
-    const page = Result.getOrThrow(files.decodePage({ files: [object], nextPageToken: "t/1" }))
+    assert.deepStrictEqual(Result.getOrThrow(files.decodePage({}, null)), { files: [], next: null })
+    const page = Result.getOrThrow(files.decodePage({ files: [object], nextPageToken: "t/1" }, null))
     assert.deepStrictEqual(page, { files: [decoded], next: "t/1" } as never)
     assert.strictEqual(files.list(page.next).path, "/v1beta/files?pageSize=100&pageToken=t%2F1")
-    assert.isTrue(Result.isFailure(files.decodePage({ files: "none" })))
+    assert.isTrue(Result.isFailure(files.decodePage({ files: "none" }, null)))
   })
 
   it("are named by paths that cannot lead elsewhere", () => {

@@ -1,1 +1,2 @@
-/** Files, chat and batches on Mistral. */
+/** Files and chat on Mistral's API. */
+export * as Mistral from "./Mistral.ts"

@@ -77,8 +77,8 @@ export interface Options {
   readonly purposeOf: (purpose: Purpose) => string
   /** Whether it is any use to upload such a file. */
   readonly takes: FileProtocol["takes"]
-  /** Whether lists are paged, or all that there is comes at once. */
-  readonly paged: boolean
+  /** How many files a page of a list may have, or null if all that there is comes at once. */
+  readonly pageSize: number | null
 }
 
 const openai: Options = {
@@ -87,7 +87,7 @@ const openai: Options = {
   parts: null,
   purposeOf: inputPurpose,
   takes: () => true,
-  paged: true
+  pageSize: 1_000
 }
 
 const expiryFields = (form: Expiry["form"], seconds: number): ReadonlyArray<readonly [string, string]> =>
@@ -108,7 +108,7 @@ const decodeFile: FileProtocol["decodeFile"] = (body) =>
   )
 
 export const make = (options: Partial<Options> = {}): FileProtocol => {
-  const { expiry, maxBytes, paged, parts, purposeOf, takes } = { ...openai, ...options }
+  const { expiry, maxBytes, pageSize, parts, purposeOf, takes } = { ...openai, ...options }
   return {
     maxBytes,
     parts: parts === null ? undefined : OpenAIUploads.make({ ...parts, expiresAfter: expiry !== null }, decodeFile),
@@ -131,9 +131,9 @@ export const make = (options: Partial<Options> = {}): FileProtocol => {
       bodiless(
         "files.list",
         "GET",
-        paged
-          ? `/files?order=desc&limit=1000${cursor === null ? "" : `&after=${encodeURIComponent(cursor)}`}`
-          : "/files"
+        pageSize === null
+          ? "/files"
+          : `/files?order=desc&limit=${pageSize}${cursor === null ? "" : `&after=${encodeURIComponent(cursor)}`}`
       ),
     decodeFile,
     decodePage: (body) =>

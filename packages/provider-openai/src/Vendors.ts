@@ -23,7 +23,7 @@ export const groq: Provider = make({
   files: {
     maxBytes: 100 * megabyte,
     expiry: null,
-    paged: false,
+    pageSize: null,
     takes: ({ filename, purpose }) => purpose === "batch" && filename.endsWith(".jsonl")
   },
   capabilities: withImages(4 * megabyte),

@@ -112,7 +112,7 @@ describe("OpenAI", () => {
   }
 
   it("reads pages to their end", () => {
-    const page = (body: unknown) => Result.getOrThrow(files.decodePage(body)).next
+    const page = (body: unknown) => Result.getOrThrow(files.decodePage(body, null)).next
     assert.strictEqual(page({ data: [{ id: "a" }, { id: "b" }], has_more: true }), "b")
     assert.isNull(page({ data: [{ id: "a" }], has_more: false }))
     assert.isNull(page({ data: [{ id: "a" }] }))

@@ -1,1 +1,2 @@
-/** Files, chat and batches on Together. */
+/** Files and chat on Together's API. */
+export * as Together from "./Together.ts"

@@ -1,1 +1,2 @@
-/** Files, responses and batches on xAI. */
+/** Files, chat and responses on xAI's API. */
+export * as Xai from "./Xai.ts"
