@@ -31,13 +31,8 @@ export const readStatement = (collection: string, keys: ReadonlyArray<string>): 
       }
     : {
         text: `
-          SELECT found.key, found.version, found.value
-          FROM json_array_elements_text($2::text::json) AS wanted(key)
-          CROSS JOIN LATERAL (
-            SELECT key, version::float8 AS version, value FROM records
-            WHERE collection = $1 AND records.key = wanted.key
-            LIMIT 1 -- or it would be a join, for which the planner may read the whole collection
-          ) AS found`,
+          SELECT key, version::float8 AS version, value FROM records
+          WHERE collection = $1 AND key = ANY (ARRAY(SELECT json_array_elements_text($2::text::json)))`,
         parameters: [collection, JSON.stringify([...new Set(keys.map(toStoredKey))])]
       }
 

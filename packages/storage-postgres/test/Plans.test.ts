@@ -66,6 +66,8 @@ describePostgres("the plans", () => {
         assert.match(plan, /Index (Only )?Scan (Backward )?using entries_pkey/, plan)
         assert.match(plan, /Index Scan using records_pkey/, plan)
         assert.notMatch(plan, isSlow, plan)
+        // Not a way down the index for each record.
+        assert.isAtMost(Number(/Buffers: shared hit=(\d+)/.exec(plan)?.[1]), 120, plan)
         for (const [, rows] of plan.matchAll(/actual time=\S+ rows=(\d+)/g)) assert.isAtMost(Number(rows), 300, plan)
       }
     })
