@@ -195,7 +195,9 @@ const build = async (args) => (await turbo(["build", ...args])).code
 
 const bench = async (args) => (await run(node(), [inRoot("bench/main.ts"), ...args])).code
 
-const tasks = { start, test, build, bench }
+const chaos = async (args) => (await run(node(), [inRoot("apps/koa-server/test/chaos/main.ts"), ...args])).code
+
+const tasks = { start, test, build, bench, chaos }
 const [name, ...args] = process.argv.slice(2)
 if (!Object.hasOwn(tasks, name)) {
   console.error(`Usage: node scripts/run.mjs ${Object.keys(tasks).join(" | ")}`)

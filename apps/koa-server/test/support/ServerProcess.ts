@@ -26,6 +26,8 @@ export interface Command {
   /** The process has these, a PATH, and nothing else of this process's environment. */
   readonly env?: Readonly<Record<string, string>> | undefined
   readonly directory: string
+  /** Writing more than so many bytes into a file fails, as on a disk that is full. */
+  readonly fileSizeLimit?: number | undefined
 }
 
 interface Exit {
@@ -57,8 +59,12 @@ export interface ServerProcess extends LaunchedProcess {
 }
 
 /** Starts a process and waits for nothing. */
-export const launch = ({ app = "koa-server", args = [], directory, env = {} }: Command): LaunchedProcess => {
-  const child = spawn(process.execPath, [apps[app], ...args], {
+export const launch = (command: Command): LaunchedProcess => {
+  const { app = "koa-server", args = [], directory, env = {}, fileSizeLimit } = command
+  const line = [process.execPath, apps[app], ...args]
+  // The shell counts in blocks of 512 bytes, and becomes the process itself.
+  const limit = fileSizeLimit === undefined ? "" : `ulimit -f ${Math.floor(fileSizeLimit / 512)}; `
+  const child = spawn("sh", ["-c", `${limit}exec "$@"`, "sh", ...line], {
     cwd: directory,
     env: { PATH: process.env["PATH"], NODE_COMPILE_CACHE: compileCache, ...env },
     stdio: ["ignore", "pipe", "pipe"]
