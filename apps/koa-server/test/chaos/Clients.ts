@@ -5,7 +5,7 @@ import type { Cluster } from "./Cluster.ts"
 import { contentAt, type Operation, serverAt } from "./Schedule.ts"
 
 /** What a client knows of what it asked for: the answer was cut off, or said so. */
-export type Outcome = "answered" | "refused" | "unknown"
+type Outcome = "answered" | "refused" | "unknown"
 
 export interface Upload {
   readonly name: string
@@ -17,7 +17,7 @@ export interface Upload {
   deletion: "none" | Outcome
 }
 
-export interface Batch {
+interface Batch {
   /** What its metadata says. */
   readonly name: string
   id: string | undefined

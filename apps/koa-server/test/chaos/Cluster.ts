@@ -51,9 +51,25 @@ const settings = (database: string, redis: string | undefined) => ({
   jobs: { poll_interval: "1s", claim_ttl: "10s" }
 })
 
+/** Rejects with what has been started closed again. */
 export const open = async (size: number): Promise<Cluster> => {
+  const opened: Array<() => Promise<void>> = []
+  const close = async (): Promise<void> => {
+    for (const end of opened.toReversed()) await end()
+  }
+  try {
+    return await openAll(size, opened, close)
+  } catch (cause) {
+    await close()
+    throw cause
+  }
+}
+
+const openAll = async (size: number, opened: Array<() => Promise<void>>, close: Cluster["close"]): Promise<Cluster> => {
   const postgres = await PostgresServer.start()
+  opened.push(postgres.stop)
   const redis = await RedisServer.startOrReport("Redis in the campaign")
+  if (redis !== null) opened.push(redis.stop)
   const schema = "campaign"
   const database = `${postgres.url}?schema=${schema}`
   const installation = await Installation.open({
@@ -65,6 +81,7 @@ export const open = async (size: number): Promise<Cluster> => {
     emulator: { journal: { maxEntries: 1_000 } },
     settings: settings(database, redis?.url)
   })
+  opened.push(installation.close)
   for (const account of accounts) installation.emulator.setBatches(account, { pollsPerStep: 1 })
   const faults: Array<{ readonly name: string; readonly hits: () => number }> = []
   const servers: Array<ServerProcess | undefined> = []
@@ -135,10 +152,6 @@ export const open = async (size: number): Promise<Cluster> => {
     },
     calm: installation.emulator.clearFaults,
     logs: () => started.flatMap((server) => server.logs()),
-    close: async () => {
-      await installation.close()
-      await redis?.stop()
-      await postgres.stop()
-    }
+    close
   }
 }
