@@ -16,6 +16,7 @@ import * as Semaphore from "effect/Semaphore"
 import { BlobStore } from "./BlobStore.ts"
 import { AccountFailure } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
+import * as ContentMetrics from "./ContentMetrics.ts"
 import * as CopyRecord from "./CopyRecord.ts"
 import { type CopySource, original, recordedBytes } from "./CopySource.ts"
 import * as CopyTransfer from "./CopyTransfer.ts"
@@ -58,6 +59,7 @@ type Copied = Pick<Replica, "variant" | "bytes">
 
 const make = Effect.gen(function* () {
   const blobs = yield* BlobStore
+  const countBytes = yield* ContentMetrics.make
   const catalog = yield* Catalog
   const instance = yield* Instance
   const registry = yield* Registry
@@ -225,6 +227,7 @@ const make = Effect.gen(function* () {
       return tracked(file, account, copied, (target, permit, loose) =>
         Effect.gen(function* () {
           const remote = yield* Semaphore.withPermit(permit, transfer(target, file, source, loose))
+          countBytes("copied", source.length)
           const now = yield* Clock.currentTimeMillis
           const made = copyOf(account, copied.variant, copied.bytes, remote, now)
           const copy = yield* Effect.uninterruptible(record(file, made, loose))

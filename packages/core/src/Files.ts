@@ -12,6 +12,7 @@ import { BlobStore } from "./BlobStore.ts"
 import * as Bytes from "./Bytes.ts"
 import { type CallError, ContentUnavailable, invalid, NotFound, RangeNotSatisfiable } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
+import * as ContentMetrics from "./ContentMetrics.ts"
 import { FileCreation } from "./FileCreation.ts"
 import { fileInUse } from "./FileInUse.ts"
 import { FileLookup } from "./FileLookup.ts"
@@ -72,6 +73,7 @@ const deletionPatience = Duration.seconds(1)
 const make = Effect.gen(function* () {
   const blobs = yield* BlobStore
   const catalog = yield* Catalog
+  const countBytes = yield* ContentMetrics.make
   const creation = yield* FileCreation
   const lookup = yield* FileLookup
   const registry = yield* Registry
@@ -154,6 +156,11 @@ const make = Effect.gen(function* () {
     return yield* fromCopies(file)
   })
 
+  const counted = (content: Content): Content => {
+    countBytes("sent", content.range?.length ?? content.file.bytes)
+    return content
+  }
+
   const remove = Effect.fn("Files.remove")(function* (principal: Principal, operation: DeleteFile) {
     const file = yield* lookup.find(principal, operation.id)
     const mark = yield* removal.mark(file.key)
@@ -169,7 +176,8 @@ const make = Effect.gen(function* () {
     create: creation.create,
     list: (principal, operation) => Span.onDemand(list(principal, operation), "Files.list"),
     retrieve: (principal, { id }) => lookup.find(principal, id),
-    content: (principal, operation) => Span.onDemand(content(principal, operation), "Files.content"),
+    content: (principal, operation) =>
+      Span.onDemand(Effect.map(content(principal, operation), counted), "Files.content"),
     remove,
     replicas: (principal, { id }) => Effect.map(lookup.find(principal, id), ({ replicas }) => replicas)
   })

@@ -13,6 +13,7 @@ import * as Access from "./Access.ts"
 import { BlobStore } from "./BlobStore.ts"
 import * as Bytes from "./Bytes.ts"
 import { type CallError, InvalidRequest, TooLarge } from "./CallError.ts"
+import * as ContentMetrics from "./ContentMetrics.ts"
 import { creationOf, Instance } from "./Instance.ts"
 import { ManagedFile } from "./ManagedFile.ts"
 import type { Principal } from "./Principal.ts"
@@ -64,6 +65,7 @@ const make = Effect.gen(function* () {
   const removal = yield* Removal
   const instance = yield* Instance
   const sha256 = yield* Sha256
+  const countBytes = yield* ContentMetrics.make
   const { instanceTtl, maxFileSize } = yield* Settings
 
   const intent = (key: string, principal: Principal, now: number) =>
@@ -122,6 +124,7 @@ const make = Effect.gen(function* () {
             error.reason._tag === "SourceFailed" ? sourceError(error.reason.cause) : error
           )
         )
+      countBytes("received", bytes)
       return { key, bytes, sha256: hasher.digest(), head: Bytes.concat(heads) }
     })
   })

@@ -3,6 +3,7 @@ import { Account } from "@omnifile/core/Account"
 import * as Installation from "@omnifile/testkit/host/Installation"
 import * as WatchedStorage from "@omnifile/testkit/host/WatchedStorage"
 import * as Redacted from "effect/Redacted"
+import { readFile } from "node:fs/promises"
 import * as Open from "../src/Open.ts"
 
 /** 0 if the series is not there. */
@@ -54,13 +55,15 @@ describe("/metrics", () => {
     const made = await gateway.web(new Request("http://test/v1/files", { method: "POST", headers, body: form }))
     const { id } = (await made.json()) as { readonly id: string }
     for (let look = 0; look < 2; look++) await gateway.web(new Request(`http://test/v1/files/${id}`, { headers }))
+    await (await gateway.web(new Request(`http://test/v1/files/${id}/content`, { headers }))).text()
     // An instance that has not seen the file.
     const other = await Open.open({ ...base, configuration: { ...base.configuration, keys } })
     await other.web(new Request(`http://test/v1/files/${id}`, { headers }))
     await other.close()
     const answer = await get("sk-root")
     assert.strictEqual(answer.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8")
-    const lines = (await answer.text()).split("\n")
+    const answerText = await answer.text()
+    const lines = answerText.split("\n")
     const labels = `model="${model}",account="alpha",user="mona",team="red"`
     assert.include(lines, `omnifile_calls_total{${labels}} 2`)
     assert.include(lines, `omnifile_tokens_total{${labels},kind="input"} ${reported}`)
@@ -75,6 +78,20 @@ describe("/metrics", () => {
     assert.strictEqual(grown('omnifile_provider_errors_total{account="beta",reason="unauthorized"}'), 1)
     assert.include(lines, 'omnifile_dependency_up{dependency="registry"} 1')
     assert.include(lines, 'omnifile_dependency_up{dependency="content"} 1')
+    assert.include(lines, 'omnifile_replicas{state="ready"} 1')
+    assert.include(lines, 'omnifile_replicas{state="failed"} 0')
+    for (const queue of ["files", "jobs", "uploads", "webhooks"]) {
+      assert.match(answerText, new RegExp(`^omnifile_queue_depth{queue="${queue}"} \\d+$`, "m"))
+    }
+    const content = "looked at twice".length
+    for (const direction of ["received", "copied", "sent"]) {
+      assert.strictEqual(grown(`omnifile_content_bytes_total{direction="${direction}"}`), content, direction)
+    }
+
+    const dashboard = await readFile(new URL("../../../docs/grafana/omnifile.json", import.meta.url), "utf8")
+    const named = new Set(dashboard.match(/\bomnifile_[a-z_]+/g))
+    assert.isAtLeast(named.size, 10)
+    for (const name of named) assert.match(answerText, new RegExp(`^${name}({.*})? `, "m"))
     assert.strictEqual((await get("sk-mona")).status, 403)
     assert.strictEqual((await get("sk-nobody")).status, 401)
     await gateway.close()

@@ -1,5 +1,6 @@
 /** `/metrics`: the metrics of this process in Prometheus's text format, for admins. */
 import { Forbidden } from "@omnifile/core/CallError"
+import * as Census from "@omnifile/core/Census"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -26,6 +27,7 @@ export const layer = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const { authenticated } = yield* Endpoint.make
     const askDependencies = yield* Dependencies.make
+    const takeCensus = yield* Census.make
 
     yield* router.add(
       "GET",
@@ -34,6 +36,8 @@ export const layer = HttpRouter.use(
         Effect.fnUntraced(function* ({ principal }) {
           if (principal.role !== "admin") return yield* new Forbidden({ message: "Metrics are for admins." })
           yield* updateDependencies(yield* askDependencies)
+          // Without the registry there is still much to tell.
+          yield* Effect.catch(takeCensus, (error) => Effect.logWarning("What waits could not be counted", error))
           return HttpServerResponse.text(yield* PrometheusMetrics.format(), { contentType })
         })
       )
