@@ -45,6 +45,8 @@ export const authKinds = ["api_key", "entra"] as const
 
 const none = Effect.succeed(null)
 
+const inspect = Symbol.for("nodejs.util.inspect.custom")
+
 /** One set of credentials at one provider base URL. Files live in accounts. */
 export class Account extends Schema.Class<Account>("Account")({
   id: Schema.String,
@@ -53,7 +55,10 @@ export class Account extends Schema.Class<Account>("Account")({
   /** Without a trailing slash. */
   baseUrl: Schema.String,
   apiKey: Schema.Redacted(Schema.String),
-  /** Headers that this account needs beside the credentials, such as `openai-organization`. */
+  /**
+   * Headers that this account needs beside the credentials, such as `openai-organization`. They may hold a secret, and
+   * are not shown where an account is written out.
+   */
   headers: Schema.Record(Schema.String, Schema.String),
   /**
    * Nobody else uses this account, so a file in it that we cannot account for is an orphan of ours and may
@@ -66,7 +71,20 @@ export class Account extends Schema.Class<Account>("Account")({
   apiVersion: Schema.NullOr(Schema.String).pipe(Schema.withConstructorDefault(none)),
   auth: Schema.Literals(authKinds).pipe(Schema.withConstructorDefault(Effect.succeed("api_key" as const))),
   quota: Schema.NullOr(Quota).pipe(Schema.withConstructorDefault(none))
-}) {}
+}) {
+  toJSON(): unknown {
+    const headers = Object.fromEntries(Object.keys(this.headers).map((name) => [name, "<redacted>"]))
+    return { ...this, apiKey: "<redacted>", headers }
+  }
+
+  override toString(): string {
+    return `Account(${JSON.stringify(this)})`
+  }
+
+  [inspect](): unknown {
+    return this.toJSON()
+  }
+}
 
 /** A model that an account serves, under the model name that clients use. */
 export class Deployment extends Schema.Class<Deployment>("Deployment")({

@@ -1,6 +1,6 @@
 /** Request bodies on Node.js, read straight from the socket's stream. */
 import * as Bytes from "@omnifile/core/Bytes"
-import { type CallError, invalid, TooLarge } from "@omnifile/core/CallError"
+import { type CallError, invalid, TooLarge, UnsupportedMediaType } from "@omnifile/core/CallError"
 import { RequestBodies } from "@omnifile/http/RequestBodies"
 import * as Effect from "effect/Effect"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
@@ -94,14 +94,28 @@ const collect = (
     return Effect.sync(stop)
   })
 
+/** As the body itself has come: what a body parser has made of one is plain, whatever the client has sent. */
+const encodingOf = ({ source }: HttpServerRequest): string | null | undefined =>
+  source instanceof IncomingMessage
+    ? source.headers["content-encoding"]
+    : source instanceof Request
+      ? source.headers.get("content-encoding")
+      : undefined
+
+const compressed = new UnsupportedMediaType({ message: "Send the body as it is: no content-encoding is understood." })
+
 /** Hands the body to a reader, and lets go of it when that fails. */
 const withBody = <A, R>(
   request: HttpServerRequest,
   read: (readable: Readable) => Effect.Effect<A, CallError, R>
 ): Effect.Effect<A, CallError, R> =>
-  Effect.flatMap(readableOf(request), (readable) =>
-    Effect.tapError(read(readable), () => Effect.sync(() => discard(readable)))
-  )
+  Effect.flatMap(readableOf(request), (readable) => {
+    const encoding = encodingOf(request) ?? "identity"
+    const isPlain = encoding === "identity" || encoding === ""
+    return Effect.tapError(isPlain ? read(readable) : Effect.fail(compressed), () =>
+      Effect.sync(() => discard(readable))
+    )
+  })
 
 export const layer: Layer.Layer<RequestBodies> = Layer.succeed(RequestBodies, {
   bytes: (request, limit) => withBody(request, (readable) => collect(request, readable, limit)),

@@ -3,6 +3,7 @@ import { MiB, upload, zeros } from "@omnifile/testkit/host/checks"
 import * as FormBody from "@omnifile/testkit/host/FormBody"
 import { modelOf } from "@omnifile/testkit/host/Installation"
 import { assertRefusal, outcomeOf, postForm, postJson, standalone, traces } from "./support/standalone.ts"
+import { gzipSync } from "node:zlib"
 
 const host = standalone()
 
@@ -63,6 +64,32 @@ describe("a chat call is refused for", () => {
     const before = traces(host())
     await assertRefusal(host(), await postJson(host(), body, contentType), statuses, param)
     await before.assertUnchanged()
+  })
+
+  it("a body that is compressed, and so is an upload", async () => {
+    const before = traces(host())
+    const { call } = host()
+    for (const [path, type] of [
+      ["/v1/chat/completions", "application/json"],
+      ["/v1/files", FormBody.contentType]
+    ] as const) {
+      const outcome = await outcomeOf(
+        call(path, {
+          method: "POST",
+          headers: { "content-type": type, "content-encoding": "gzip" },
+          body: gzipSync(chat(""))
+        })
+      )
+      const { message } = await assertRefusal(host(), outcome, [415], null)
+      assert.include(message, "content-encoding")
+    }
+    const plain = { "content-type": "application/json", "content-encoding": "identity" }
+    const body = chat("").replace("[]", '[{"role":"user","content":"hello"}]')
+    await before.assertUnchanged()
+    assert.strictEqual(
+      (await outcomeOf(call("/v1/chat/completions", { method: "POST", headers: plain, body }))).status,
+      200
+    )
   })
 
   it("100 MB, of known length or not", async () => {
