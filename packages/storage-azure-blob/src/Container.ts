@@ -28,6 +28,8 @@ export interface Options {
   readonly blockSize?: number | undefined
   /** How many blocks of one file are on their way at once. Each is in memory. Default: 3. */
   readonly concurrentBlocks?: number | undefined
+  /** Milliseconds after which a request is tried again; more with each try, up to 5 seconds. Default: 200. */
+  readonly retryDelay?: number | undefined
 }
 
 export interface Container {
@@ -35,12 +37,15 @@ export interface Container {
 }
 
 /** How often, and within how many milliseconds each, a request is tried. */
-const retryOptions = { maxTries: 5, tryTimeoutInMs: 60_000, retryDelayInMs: 200, maxRetryDelayInMs: 5_000 }
+const retries = { maxTries: 5, tryTimeoutInMs: 60_000, maxRetryDelayInMs: 5_000 }
+
+const defaultRetryDelay = 200
 
 const withoutTrailingSlash = (url: string): string => url.replace(/\/+$/, "")
 
 export const open = (options: Options): Container => {
   const { account, credential, prefix = "" } = options
+  const retryOptions = { ...retries, retryDelayInMs: options.retryDelay ?? defaultRetryDelay }
   const endpoint = withoutTrailingSlash(options.endpoint ?? `https://${account}.blob.core.windows.net`)
   const url = `${endpoint}/${options.container}`
   const client = (): ContainerClient => {

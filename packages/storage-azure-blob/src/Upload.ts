@@ -33,10 +33,10 @@ export const dropBlocks = async (blob: BlockBlobClient): Promise<void> => {
       if (!AzureError.isTaken(cause)) throw cause
       return undefined
     })
-  if (mark?.etag !== undefined) await removeNothing(blob, mark.etag)
+  if (mark?.etag !== undefined) await removeVersion(blob, mark.etag)
 }
 
-const removeNothing = async (blob: BlockBlobClient, ifMatch: string): Promise<void> => {
+const removeVersion = async (blob: BlockBlobClient, ifMatch: string): Promise<void> => {
   await blob.delete({ conditions: { ifMatch } }).catch((cause: unknown) => {
     if (!AzureError.isMissing(cause) && !AzureError.isTaken(cause)) throw cause
   })
@@ -46,7 +46,7 @@ const removeNothing = async (blob: BlockBlobClient, ifMatch: string): Promise<vo
 export interface Upload {
   /** The blob is there when this is fulfilled. Rejected with `KeyTaken`, or what the service answers. */
   readonly publish: () => Promise<void>
-  /** Takes back the blocks that were uploaded, if the blob was not published. */
+  /** Takes back what was uploaded, if the blob was not published, or nobody can tell. */
   readonly discard: () => Promise<void>
 }
 
@@ -82,19 +82,49 @@ const publishOnce = async (
     if (!AzureError.isTaken(cause)) throw cause
     if (isRepeated || (there !== undefined && !isNothing(there.metadata))) throw new KeyTaken(blob.name, { cause })
     if (there?.etag === undefined) await dropBlocks(blob)
-    else await removeNothing(blob, there.etag)
+    else await removeVersion(blob, there.etag)
     await publishOnce(blob, id, send, true)
   }
 }
 
+/** How a write stands: `uncertain` is one that is being published, or failed in a way that tells nothing. */
+type State = "uploading" | "uncertain" | "published" | "refused"
+
+/** Publishes, and keeps in mind what can be told of it. */
+const makePublishing = (blob: BlockBlobClient, id: string) => {
+  let state: State = "uploading"
+  return {
+    isPublished: () => state === "published",
+    publish: async (send: () => Promise<unknown>): Promise<void> => {
+      state = "uncertain"
+      try {
+        await publishOnce(blob, id, send)
+        state = "published"
+      } catch (cause) {
+        if (cause instanceof KeyTaken) state = "refused"
+        throw cause
+      }
+    },
+    /** Whoever was told that the write failed must never find its blob. */
+    takeBack: async (): Promise<void> => {
+      if (state !== "uncertain") return
+      const there = await look(blob)
+      if (there?.etag !== undefined && there.metadata?.[writeId] === id) await removeVersion(blob, there.etag)
+    }
+  }
+}
+
 /** The whole content in one request. */
-const small = (blob: BlockBlobClient, id: string, body: Uint8Array): Upload => ({
-  publish: () =>
-    publishOnce(blob, id, () =>
-      blob.upload(body, body.byteLength, { conditions: unlessExists, metadata: { [writeId]: id } })
-    ),
-  discard: async () => {}
-})
+const small = (blob: BlockBlobClient, id: string, body: Uint8Array): Upload => {
+  const publishing = makePublishing(blob, id)
+  return {
+    publish: () =>
+      publishing.publish(() =>
+        blob.upload(body, body.byteLength, { conditions: unlessExists, metadata: { [writeId]: id } })
+      ),
+    discard: publishing.takeBack
+  }
+}
 
 /** Of one length for all blocks of a name, as the service demands, and different for each write. */
 const blockIdOf = (id: string, number: number): string =>
@@ -110,11 +140,16 @@ const large = async (
 ): Promise<Upload> => {
   const staged: Array<string> = []
   const sending = new Set<Promise<void>>()
-  let published = false
+  const publishing = makePublishing(blob, id)
   const discard = async (): Promise<void> => {
     // A block that arrives later would stay.
     await Promise.allSettled(sending)
-    if (!published) await dropBlocks(blob)
+    if (publishing.isPublished()) return
+    try {
+      await dropBlocks(blob)
+    } finally {
+      await publishing.takeBack()
+    }
   }
   try {
     for await (const block of blocks) {
@@ -135,12 +170,8 @@ const large = async (
     throw cause
   }
   return {
-    publish: async () => {
-      await publishOnce(blob, id, () =>
-        blob.commitBlockList(staged, { conditions: unlessExists, metadata: { [writeId]: id } })
-      )
-      published = true
-    },
+    publish: () =>
+      publishing.publish(() => blob.commitBlockList(staged, { conditions: unlessExists, metadata: { [writeId]: id } })),
     discard
   }
 }

@@ -22,7 +22,7 @@ import * as AzuriteServer from "./AzuriteServer.ts"
 const KiB = 1024
 const server = await AzuriteServer.start()
 const proxy = await AzuriteProxy.start(server.endpoint ?? "")
-const options: AzureBlobs.Options = { ...server, endpoint: proxy.endpoint, blockSize: 64 * KiB }
+const options: AzureBlobs.Options = { ...server, endpoint: proxy.endpoint, blockSize: 64 * KiB, retryDelay: 5 }
 const { blobOf } = Container.open(server)
 
 const kept = { ...server, blockSize: KiB * KiB }
@@ -119,6 +119,30 @@ describe("a write", () => {
       assert.isAbove(lost, 0)
       assert.strictEqual(digestOf(yield* store.get(`lost-${length}`)), digestOf(whole))
     })
+  )
+
+  it.live.each([100, 200 * KiB])(
+    "of %s bytes that is said to have failed is never found, though the service had carried it out",
+    (length) =>
+      Effect.gen(function* () {
+        const store = yield* openStore()
+        const key = `uncertain-${length}`
+        // Nothing is heard of the service from the moment on that it has the blob, until the write has failed.
+        let isSilent = false
+        let looks = 0
+        proxy.hooks.onAnswer = ({ method, url }) => {
+          const publishes = method === "PUT" && (url.includes("comp=blocklist") || !url.includes("comp="))
+          if (publishes && looks === 0) isSilent = true
+          else if (isSilent && method === "HEAD" && ++looks > 5) isSilent = false
+          return isSilent
+        }
+        const { reason } = yield* Effect.flip(store.put(key, Bytes.fromArray(bytesOf(6, length))))
+        assert.strictEqual(reason._tag, "Unavailable")
+        assert.isAbove(looks, 5)
+        proxy.hooks.onAnswer = () => false
+        assert.strictEqual((yield* Effect.flip(store.size(key))).reason._tag, "Missing")
+        assert.isFalse(yield* Effect.promise(() => blobOf(key).exists()))
+      })
   )
 
   it.live("reads no further ahead of the service than the blocks that may be on their way", () =>

@@ -14,7 +14,7 @@ export class KeyTaken extends Error {}
 export interface Upload {
   /** The object is there when this is fulfilled. Rejected with `KeyTaken`, or what the service answers. */
   readonly publish: () => Promise<void>
-  /** Ends the session, if the object was not published. */
+  /** Takes back what was uploaded, if the object was not published, or nobody can tell. */
   readonly discard: () => Promise<void>
 }
 
@@ -50,11 +50,39 @@ const publishOnce = async (file: File, id: string, send: () => Promise<unknown>)
   }
 }
 
+/** How a write stands: `uncertain` is one that is being published, or failed in a way that tells nothing. */
+type State = "uploading" | "uncertain" | "published" | "refused"
+
+/** Publishes, and keeps in mind what can be told of it. */
+const makePublishing = (file: File, id: string) => {
+  let state: State = "uploading"
+  return {
+    isPublished: () => state === "published",
+    publish: async (send: () => Promise<unknown>): Promise<void> => {
+      state = "uncertain"
+      try {
+        await publishOnce(file, id, send)
+        state = "published"
+      } catch (cause) {
+        if (cause instanceof KeyTaken) state = "refused"
+        throw cause
+      }
+    },
+    /** Whoever was told that the write failed must never find its object. */
+    takeBack: async (): Promise<void> => {
+      if (state === "uncertain" && (await isOwn(file, id))) await file.delete({ ignoreNotFound: true })
+    }
+  }
+}
+
 /** The whole content in one request. */
-const small = (file: File, id: string, body: Uint8Array): Upload => ({
-  publish: () => publishOnce(file, id, () => file.save(Buffer.from(body), { ...settings(id), resumable: false })),
-  discard: async () => {}
-})
+const small = (file: File, id: string, body: Uint8Array): Upload => {
+  const publishing = makePublishing(file, id)
+  return {
+    publish: () => publishing.publish(() => file.save(Buffer.from(body), { ...settings(id), resumable: false })),
+    discard: publishing.takeBack
+  }
+}
 
 /** A resumable session. It makes the object when it has the last chunk, which is not sent before `publish`. */
 const large = async (
@@ -66,9 +94,14 @@ const large = async (
   const { metadata, preconditionOpts } = settings(id)
   const [address] = await file.createResumableUpload({ metadata, preconditionOpts })
   const session = Session.make(file, address, signal)
-  let published = false
+  const publishing = makePublishing(file, id)
   const discard = async (): Promise<void> => {
-    if (!published) await session.end()
+    if (publishing.isPublished()) return
+    try {
+      await session.end()
+    } finally {
+      await publishing.takeBack()
+    }
   }
   let last: Uint8Array = new Uint8Array(0)
   try {
@@ -83,10 +116,7 @@ const large = async (
     throw GcsError.isTaken(cause) ? new KeyTaken(file.name, { cause }) : cause
   }
   return {
-    publish: async () => {
-      await publishOnce(file, id, () => session.finish(last))
-      published = true
-    },
+    publish: () => publishing.publish(() => session.finish(last)),
     discard
   }
 }

@@ -81,6 +81,22 @@ describe("a write", () => {
     })
   )
 
+  it.live("that is said to have failed is never found, though the service had carried it out", () =>
+    Effect.gen(function* () {
+      const store = yield* openStore()
+      // Its answers are lost from the moment on that it has the object, and it may not be looked at until the write failed.
+      let looks = 0
+      server.hooks.onAnswer = ({ method, url }) =>
+        method === "PUT" && url.searchParams.has("upload_id") && server.objects.has("blobs/uncertain")
+      server.hooks.onRequest = async ({ method }) =>
+        method === "GET" && server.objects.has("blobs/uncertain") && looks++ === 0 ? 403 : undefined
+      const { reason } = yield* Effect.flip(store.put("uncertain", Bytes.fromArray(bytesOf(8, 900 * KiB))))
+      assert.strictEqual(reason._tag, "Unavailable")
+      assert.isAbove(looks, 1)
+      assert.isFalse(server.objects.has("blobs/uncertain"))
+    })
+  )
+
   it.live("goes on after a chunk that the service could not take", () =>
     Effect.gen(function* () {
       const store = yield* openStore()

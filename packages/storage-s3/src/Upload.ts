@@ -119,10 +119,13 @@ const large = async (
     // A part that arrives after the end of the upload would stay.
     await Promise.allSettled(sending)
     if (publishing.isPublished()) return
-    await client.send(new AbortMultipartUploadCommand(upload)).catch((cause: unknown) => {
-      if (!S3Error.isMissing(cause)) throw cause
-    })
-    await publishing.takeBack()
+    try {
+      await client.send(new AbortMultipartUploadCommand(upload)).catch((cause: unknown) => {
+        if (!S3Error.isMissing(cause)) throw cause
+      })
+    } finally {
+      await publishing.takeBack()
+    }
   }
 
   const sendPart = async (body: Uint8Array, partNumber: number): Promise<void> => {
