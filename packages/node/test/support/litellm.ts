@@ -73,7 +73,7 @@ export const ids = {
     base64url(`litellm_proxy;model_id:${deployment};generic_response_id:${remoteId}`)
 }
 
-export interface NewFile {
+interface NewFile {
   readonly unifiedId: string
   readonly object: Readonly<Record<string, unknown>> | string | null
   readonly mappings: Readonly<Record<string, string>>
@@ -82,7 +82,7 @@ export interface NewFile {
   readonly storageBackend?: string
 }
 
-export interface NewObject {
+interface NewObject {
   readonly unifiedId: string
   readonly remoteId: string
   readonly object: Readonly<Record<string, unknown>>

@@ -26,7 +26,7 @@ export interface Wires {
   readonly close: () => Promise<void>
 }
 
-export const keyOf = (wire: string): string => `sk-key-of-${wire}`
+const keyOf = (wire: string): string => `sk-key-of-${wire}`
 
 const quick = new CallPolicy({ ...defaultPolicy, attempts: 1 })
 
