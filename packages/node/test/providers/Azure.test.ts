@@ -55,16 +55,3 @@ describe.each([null, "2025-04-01-preview"])("Azure with the version %s of its AP
     assert.include(output, "model my-gpt")
   })
 })
-
-it("a short life on Azure is lengthened to fourteen days", async () => {
-  const { client, emulator } = await start(null)
-  const target = { target_model_names: "model" }
-  await client.files.create({
-    file: new File(["x"], "a.txt"),
-    purpose: "batch",
-    expires_after: { anchor: "created_at", seconds: 3_600 },
-    ...target
-  })
-  const [stored] = emulator.files("main")
-  assert.strictEqual((stored?.expiresAt ?? 0) - (stored?.createdAt ?? 0), 1_209_600)
-})
