@@ -134,7 +134,7 @@ const start = async (args) => {
 // --- test ----------------------------------------------------------------------------------------------------------
 
 /** Tasks of turbo. Each phase starts when the one before has succeeded; the steps of a phase run at the same time. */
-const phases = [["lint", "arrows", "types", "knip"], ["unit"], ["pack:check"]]
+const phases = [["lint", "arrows", "providers", "types", "knip"], ["unit"], ["pack:check"]]
 const unitReport = inRoot(".cache/unit.json")
 
 /** The output of steps that run at the same time would mix: theirs is shown at the end, if they fail. */
