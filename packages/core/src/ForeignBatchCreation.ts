@@ -82,6 +82,7 @@ export const make = Effect.gen(function* () {
     const encoding: Input.Encoding = {
       batches,
       translator: provider.chatCompletion === null ? provider.chat : null,
+      filePart: provider.filePart,
       rewriting,
       modelName: deployment.modelName,
       files: placementsOf(plan)

@@ -10,13 +10,15 @@ import { InvalidRequest } from "./CallError.ts"
 import type { ChatTranslator, FilePlacement } from "./ChatTranslator.ts"
 import * as Ledger from "./ForeignBatchLedger.ts"
 import type { ForeignBatches } from "./ForeignBatches.ts"
-import { isObject, type JsonObject, parseObject } from "./Json.ts"
+import { isObject, type Json, type JsonObject, parseObject, textOf } from "./Json.ts"
+import type { Provider } from "./Provider.ts"
 import * as LineReader from "./LineReader.ts"
 
 export interface Encoding {
   readonly batches: ForeignBatches
-  /** Null: the bodies are of the provider's own wire as they are. */
+  /** Null: the bodies are of the provider's own wire as they are, but for the parts that name files. */
   readonly translator: ChatTranslator | null
+  readonly filePart: Provider["filePart"]
   readonly rewriting: Rewriting
   readonly modelName: string
   /** The files that lines name, by unified ID. */
@@ -42,6 +44,28 @@ const bodyOf = (line: Uint8Array): JsonObject => {
   return body
 }
 
+/** The chat with its parts that name files as the provider wants them, where these have its own names already. */
+const withParts = (
+  body: JsonObject,
+  filePart: NonNullable<Provider["filePart"]>,
+  files: ReadonlyMap<string, FilePlacement>
+): JsonObject => {
+  const placed = new Map([...files.values()].map((file) => [file.as._tag === "Reference" ? file.as.value : "", file]))
+  const partOf = (part: Json): Json => {
+    const file = isObject(part) ? part["file"] : undefined
+    const reference = isObject(file) ? textOf(file["file_id"]) : null
+    const found = reference === null ? undefined : placed.get(reference)
+    if (!isObject(part) || reference === null || found === undefined) return part
+    return filePart(part, { use: "chat", reference, filename: found.filename, contentType: found.contentType })
+  }
+  const messageOf = (message: Json): Json =>
+    isObject(message) && Array.isArray(message["content"])
+      ? { ...message, content: message["content"].map(partOf) }
+      : message
+  const { messages } = body
+  return Array.isArray(messages) ? { ...body, messages: messages.map(messageOf) } : body
+}
+
 /**
  * The body of a line in the provider's wire, and what its answer will depend on. Rejects with `InvalidRequest` where
  * there are no words for it.
@@ -49,9 +73,12 @@ const bodyOf = (line: Uint8Array): JsonObject => {
 const encodeLine = async (
   line: LineReader.Line,
   endpoint: string,
-  { files, modelName, rewriting, translator }: Encoding
+  { filePart, files, modelName, rewriting, translator }: Encoding
 ): Promise<{ readonly body: JsonObject; readonly shape: Ledger.Shape }> => {
-  if (translator === null) return { body: bodyOf(Bytes.concat(rewriteLine(line, rewriting))), shape: {} }
+  if (translator === null) {
+    const body = bodyOf(Bytes.concat(rewriteLine(line, rewriting)))
+    return { body: filePart === null || files.size === 0 ? body : withParts(body, filePart, files), shape: {} }
+  }
   const { model } = rewriting
   const body = bodyOf(line.bytes)
   const request = { wire: wireOf(endpoint), body, model, modelName, files, id: "", now: 0 }

@@ -2,14 +2,21 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as AnthropicEmulator from "@omnifile/testkit/AnthropicEmulator"
 import * as GeminiEmulator from "@omnifile/testkit/GeminiEmulator"
+import * as MistralEmulator from "@omnifile/testkit/MistralEmulator"
+import * as XaiEmulator from "@omnifile/testkit/XaiEmulator"
 import type OpenAI from "openai"
 import { BadRequestError, toFile } from "openai"
 import * as Wires from "./support/wires.ts"
 
 const wires: ReadonlyArray<Wires.Wire> = [
   { name: "anthropic", model: "claude-sonnet-4-5", start: AnthropicEmulator.start },
-  { name: "gemini", model: "gemini-2.5-flash", start: GeminiEmulator.start }
+  { name: "gemini", model: "gemini-2.5-flash", start: GeminiEmulator.start },
+  { name: "mistral", model: "mistral-small", start: MistralEmulator.start },
+  { name: "xai", model: "grok", start: XaiEmulator.start }
 ]
+
+/** Those that do not speak OpenAI's chat. */
+const translated = ["anthropic", "gemini"]
 
 let world: Wires.Wires
 beforeAll(async () => {
@@ -53,12 +60,54 @@ const create = (inputFileId: string) =>
     metadata: { team: "a" }
   })
 
-describe.each(wires.map(({ name }) => name))("a batch on %s", (model) => {
-  const end = async (id: string): Promise<OpenAI.Batch> => {
-    for (let steps = 0; steps < 3; steps++) world.emulator(model).advanceBatches(model)
-    return world.client.batches.retrieve(id)
-  }
+/** The batch as it is when the provider has done all of it. */
+const end = async (model: string, id: string): Promise<OpenAI.Batch> => {
+  for (let steps = 0; steps < 3; steps++) world.emulator(model).advanceBatches(model)
+  return world.client.batches.retrieve(id)
+}
 
+describe.each(wires.map(({ name }) => name))("a batch on %s", (model) => {
+  it("brings every result back under the client's own names, and its model's", async () => {
+    const names = ["first ü/1", "x".repeat(100), "2", "l-1"]
+    const input = await upload(names.map((name) => line(model, name, `Prompt of ${name.slice(0, 20)}`)))
+    const created = await create(input.id)
+    assert.deepInclude(created, { endpoint: "/v1/chat/completions", input_file_id: input.id })
+    assert.deepStrictEqual(created.metadata, { team: "a" })
+    const ended = await end(model, created.id)
+    assert.strictEqual(ended.status, "completed")
+    assert.deepEqual(ended.request_counts, { total: 4, completed: 4, failed: 0 })
+    const output = await linesOf(ended.output_file_id)
+    assert.sameMembers(
+      output.map(({ custom_id }) => custom_id),
+      names
+    )
+    for (const { custom_id, response } of output) {
+      assert.strictEqual(response?.status_code, 200)
+      assert.strictEqual(response?.body.model, model)
+      assert.include(response?.body.choices[0]?.message.content, `Prompt of ${custom_id.slice(0, 20)}`)
+    }
+    assert.isNotOk(ended.error_file_id)
+  })
+
+  it("is cancelled with what was done so far", async () => {
+    const input = await upload([line(model, "a", "Hello"), line(model, "b", "Hello"), line(model, "c", "Hello")])
+    const created = await create(input.id)
+    const cancelled = await world.client.batches.cancel(created.id)
+    assert.include(["cancelling", "finalizing", "cancelled"], cancelled.status)
+    const ended = await end(model, created.id)
+    assert.strictEqual(ended.status, "cancelled")
+    const output = await linesOf(ended.output_file_id)
+    const errors = await linesOf(ended.error_file_id)
+    assert.sameMembers(
+      [...output, ...errors].map(({ custom_id }) => custom_id),
+      ["a", "b", "c"]
+    )
+    assert.isTrue(errors.every(({ error }) => error?.code === "batch_cancelled"))
+    assert.deepEqual(ended.request_counts, { total: 3, completed: output.length, failed: errors.length })
+  })
+})
+
+describe.each(translated)("a translated batch on %s", (model) => {
   it("brings its results back in OpenAI's files, under the client's own names", async () => {
     const pdf = await world.client.files.create({
       file: await toFile(Buffer.from("%PDF-1.7\nA report.\n"), "report.pdf", { type: "application/pdf" }),
@@ -82,7 +131,7 @@ describe.each(wires.map(({ name }) => name))("a batch on %s", (model) => {
     assert.deepInclude(created.request_counts, { total: 4, completed: 0, failed: 1 })
     assert.include(["validating", "in_progress"], created.status)
 
-    const ended = await end(created.id)
+    const ended = await end(model, created.id)
     assert.strictEqual(ended.status, "completed")
     assert.deepEqual(ended.request_counts, { total: 4, completed: 3, failed: 1 })
     const output = await linesOf(ended.output_file_id)
@@ -121,22 +170,5 @@ describe.each(wires.map(({ name }) => name))("a batch on %s", (model) => {
     assert.strictEqual(refused.param, "input_file_id")
     assert.include(refused.message, "Line 1")
     assert.strictEqual(world.emulator(model).batches(model).length, before)
-  })
-
-  it("is cancelled with what was done so far", async () => {
-    const input = await upload([line(model, "a", "Hello"), line(model, "b", "Hello"), line(model, "c", "Hello")])
-    const created = await create(input.id)
-    const cancelled = await world.client.batches.cancel(created.id)
-    assert.include(["cancelling", "cancelled"], cancelled.status)
-    const ended = await end(created.id)
-    assert.strictEqual(ended.status, "cancelled")
-    const output = await linesOf(ended.output_file_id)
-    const errors = await linesOf(ended.error_file_id)
-    assert.sameMembers(
-      [...output, ...errors].map(({ custom_id }) => custom_id),
-      ["a", "b", "c"]
-    )
-    assert.isTrue(errors.every(({ error }) => error?.code === "batch_cancelled"))
-    assert.deepEqual(ended.request_counts, { total: 3, completed: output.length, failed: errors.length })
   })
 })

@@ -7,6 +7,7 @@
 import { anyReference, type Capabilities, noFiles } from "@omnifile/core/FileCapabilities"
 import type { Provider } from "@omnifile/core/Provider"
 import * as OpenAI from "@omnifile/provider-openai/OpenAI"
+import { batches } from "./MistralBatches.ts"
 import { files } from "./MistralFiles.ts"
 
 export interface Options {
@@ -33,7 +34,8 @@ export const make = ({ id }: Options): Provider => ({
     batches: false,
     fineTuning: false
   }),
-  files
+  files,
+  foreignBatches: batches
 })
 
 /** Mistral. */

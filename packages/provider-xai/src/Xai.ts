@@ -7,6 +7,7 @@
 import { anyReference, type Capabilities, noFiles } from "@omnifile/core/FileCapabilities"
 import type { Provider } from "@omnifile/core/Provider"
 import * as OpenAI from "@omnifile/provider-openai/OpenAI"
+import { batches } from "./XaiBatches.ts"
 
 export interface Options {
   /** What the configuration calls the provider. */
@@ -25,8 +26,8 @@ const capabilities: Capabilities = {
 }
 
 /** A provider that speaks xAI's dialect of OpenAI's wire. */
-export const make = ({ id }: Options): Provider =>
-  OpenAI.make({
+export const make = ({ id }: Options): Provider => ({
+  ...OpenAI.make({
     id,
     capabilities,
     files: {
@@ -37,7 +38,9 @@ export const make = ({ id }: Options): Provider =>
     },
     batches: false,
     fineTuning: false
-  })
+  }),
+  foreignBatches: batches
+})
 
 /** XAI. */
 export const xai: Provider = make({ id: "xai" })

@@ -1,0 +1,163 @@
+/** Mistral's batch jobs as OpenAI's batches: lines without a URL or a model, which the job says once for all. */
+import type { ForeignBatches, ForeignJob, ForeignResult } from "@omnifile/core/ForeignBatches"
+import { isObject, type JsonObject } from "@omnifile/core/Json"
+import type { ProviderCall } from "@omnifile/core/Provider"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+
+const OptionalText = Schema.optionalKey(Schema.NullOr(Schema.String))
+const OptionalNumber = Schema.optionalKey(Schema.NullOr(Schema.Finite))
+
+const Job = Schema.Struct({
+  id: Schema.NonEmptyString,
+  input_files: Schema.Array(Schema.String),
+  metadata: Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown))),
+  output_file: OptionalText,
+  error_file: OptionalText,
+  errors: Schema.optionalKey(Schema.Array(Schema.Struct({ message: Schema.String }))),
+  status: Schema.String,
+  created_at: OptionalNumber,
+  started_at: OptionalNumber,
+  completed_at: OptionalNumber,
+  total_requests: OptionalNumber,
+  succeeded_requests: OptionalNumber,
+  failed_requests: OptionalNumber
+})
+
+const Page = Schema.Struct({ data: Schema.optionalKey(Schema.Array(Job)), total: OptionalNumber })
+
+const decodeJob = Schema.decodeUnknownResult(Job)
+const decodeJobs = Schema.decodeUnknownResult(Page)
+
+const statuses: Readonly<Record<string, string>> = {
+  QUEUED: "validating",
+  RUNNING: "in_progress",
+  SUCCESS: "completed",
+  FAILED: "failed",
+  TIMEOUT_EXCEEDED: "expired",
+  CANCELLATION_REQUESTED: "cancelling",
+  CANCELLED: "cancelled"
+}
+
+const over = new Set(["completed", "failed", "cancelled", "expired"])
+
+const textsOf = (metadata: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(metadata).flatMap(([name, text]) => (typeof text === "string" ? [[name, text]] : []))
+  )
+
+const jobOf = (job: typeof Job.Type): ForeignJob => {
+  const { completed_at, created_at, errors = [], failed_requests, input_files, started_at, total_requests } = job
+  const status = statuses[job.status] ?? "in_progress"
+  const ended = over.has(status)
+  const problems = errors.map(({ message }) => ({ code: "provider_error", message, line: null, param: null }))
+  return {
+    id: job.id,
+    ended,
+    createdAt: typeof created_at === "number" ? created_at * 1000 : null,
+    inputs: input_files.map((remoteId) => ({ field: "input_file_id", remoteId })),
+    outputs: [],
+    metadata: textsOf(job.metadata ?? {}),
+    tokens: null,
+    requests: total_requests === 0 ? null : (total_requests ?? null),
+    results: [job.output_file, job.error_file].flatMap((file) => file ?? []),
+    object: {
+      status,
+      ...(typeof started_at === "number" ? { in_progress_at: started_at } : {}),
+      ...(ended ? { [`${status}_at`]: completed_at ?? null } : {}),
+      ...(status === "failed" && problems.length > 0 ? { errors: { object: "list", data: problems } } : {}),
+      request_counts: { completed: job.succeeded_requests ?? 0, failed: failed_requests ?? 0 }
+    }
+  }
+}
+
+const call = (name: string, method: "GET" | "POST", path: string): ProviderCall => ({
+  name,
+  method,
+  path,
+  headers: {},
+  body: null,
+  idempotent: true
+})
+
+const pathOf = (id: string): string => `/batch/jobs/${encodeURIComponent(id)}`
+
+/** Jobs of a page. Pages are numbered, and there is no other way to the next one. */
+const pageSize = 100
+
+const encoder = new TextEncoder()
+
+const withoutModel = ({ model: _, ...body }: JsonObject): JsonObject => body
+
+const failure = (key: string, status: number, error: unknown): ForeignResult => {
+  const { code, message } = isObject(error) ? error : { code: null, message: error }
+  return {
+    key,
+    status: status >= 400 ? status : 500,
+    answer: null,
+    error: {
+      code: typeof code === "string" ? code : "provider_error",
+      message: typeof message === "string" ? message : "The provider gave no answer to this request."
+    }
+  }
+}
+
+export const batches: ForeignBatches = {
+  endpoints: ["/v1/chat/completions", "/v1/embeddings", "/v1/moderations"],
+  maxRequests: 1_000_000,
+  maxBytes: 512 * 1024 * 1024,
+  inputFile: { filename: "batch.jsonl", contentType: "application/jsonl", purpose: "batch" },
+  marked: true,
+  frame: {
+    open: "",
+    line: (key, body) => JSON.stringify({ custom_id: key, body: withoutModel(body) }),
+    separator: "\n",
+    close: "\n"
+  },
+  create: (input, { endpoint, metadata, model }) => ({
+    name: "batches.create",
+    method: "POST",
+    path: "/batch/jobs",
+    headers: { "content-type": "application/json" },
+    body: encoder.encode(
+      JSON.stringify({
+        input_files: input._tag === "File" ? [input.id] : [],
+        endpoint,
+        model,
+        metadata,
+        timeout_hours: 24
+      })
+    ),
+    idempotent: false
+  }),
+  retrieve: (id) => call("batches.retrieve", "GET", pathOf(id)),
+  cancel: (id) => call("batches.cancel", "POST", `${pathOf(id)}/cancel`),
+  list: (cursor) =>
+    call("batches.list", "GET", `/batch/jobs?page=${cursor ?? "0"}&page_size=${pageSize}&order_by=-created`),
+  decode: (body) =>
+    decodeJob(body).pipe(
+      Result.map(jobOf),
+      Result.mapError(() => "no batch job")
+    ),
+  decodePage: (body) =>
+    decodeJobs(body).pipe(
+      // The answer does not say which page it is: the newest are enough to find one that was just made.
+      Result.map(({ data = [] }) => ({ jobs: data.map(jobOf), next: null })),
+      Result.mapError(() => "no page of batch jobs")
+    ),
+  results: {
+    _tag: "Lines",
+    calls: ({ results }) =>
+      results.map((file) => call("batches.results", "GET", `/files/${encodeURIComponent(file)}/content`))
+  },
+  result: ({ custom_id: key, error, response }) => {
+    if (typeof key !== "string") return Result.fail("no result of a batch job")
+    const { body, status_code: status } = isObject(response) ? response : {}
+    const code = typeof status === "number" ? status : 200
+    return Result.succeed(
+      isObject(body) && code < 400 && (error === null || error === undefined)
+        ? { key, status: code, answer: body, error: null }
+        : failure(key, code, error ?? body)
+    )
+  }
+}
