@@ -1,1 +1,1 @@
-/** omnifile's files in programs on the AI SDK. */
+export * as Files from "./Files.ts"
