@@ -165,6 +165,8 @@ const make = Effect.gen(function* () {
     complete: boolean
   ) {
     const id = yield* identify(row, copies[0])
+    // Before the file is there for clients: nobody would look after its content once it is said not to be kept.
+    if (!settings.keepContent) yield* Effect.ignore(blobs.remove(row.key), { log: true })
     const now = yield* Clock.currentTimeMillis
     const published = yield* registry.modifyFile(row.key, (current) => {
       if (current.state !== "creating") return undefined
@@ -205,8 +207,7 @@ const make = Effect.gen(function* () {
       }).pipe(
         Effect.onExit((exit) =>
           Exit.isSuccess(exit) ? Effect.void : removal.discardUnless(key, ({ state }) => state === "ready")
-        ),
-        Effect.tap((file) => (file.kept ? Effect.void : Effect.ignore(blobs.remove(key), { log: true })))
+        )
       )
     })
   })

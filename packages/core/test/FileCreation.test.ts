@@ -19,6 +19,8 @@ const uploading = Effect.fnUntraced(function* (instance: World.Instance, upload:
   return yield* Effect.fromResult(yield* Fiber.join(fiber))
 })
 
+const isReady = (value: string): boolean => (JSON.parse(value) as { readonly state?: string }).state === "ready"
+
 describe("FileCreation", () => {
   it.effect("makes a copy in every account of the target models, byte for byte", () =>
     Effect.gen(function* () {
@@ -93,6 +95,21 @@ describe("FileCreation", () => {
         ["west"]
       )
       assert.deepStrictEqual(world.storage.blobKeys(), [])
+    })
+  )
+
+  it.effect("content that is not kept is gone before the file is there, so that no crash leaves it behind", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make({ settings: { keepContent: false } })
+      const instance = yield* world.start()
+      const seen: Array<unknown> = []
+      instance.storage.interfere = ({ changes = [], method }) => {
+        const isMade = changes.some(({ record }) => record !== null && isReady(record.value))
+        if (method !== "commit" || !isMade) return undefined
+        return { _tag: "RunBefore", effect: Effect.sync(() => void seen.push(world.storage.blobKeys())) }
+      }
+      yield* instance.upload()
+      assert.deepStrictEqual(seen, [[]])
     })
   )
 
