@@ -1,7 +1,9 @@
 /** Spans on paths that every call takes: they cost nothing as long as nobody traces. */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpTraceContext from "effect/http/HttpTraceContext"
 import * as References from "effect/References"
+import * as Tracer from "effect/Tracer"
 
 /** Says something of the span that the call is in, if there is one. */
 export const annotate = (name: string, value: string): Effect.Effect<void> =>
@@ -13,6 +15,9 @@ export const annotate = (name: string, value: string): Effect.Effect<void> =>
 export const onDemand = <A, E, R>(effect: Effect.Effect<A, E, R>, name: string): Effect.Effect<A, E, R> =>
   Effect.flatMap(References.TracerEnabled, (enabled) => (enabled ? Effect.withSpan(effect, name) : effect))
 
+/** Its spans are seen by nobody. */
+const native = Tracer.nativeTracer
+
 const untraced: Readonly<Record<string, string>> = {}
 
 /**
@@ -20,15 +25,16 @@ const untraced: Readonly<Record<string, string>> = {}
  * the W3C's Trace Context; none otherwise.
  */
 export const client = <A, E, R>(
-  name: string,
-  attributes: Readonly<Record<string, string>>,
+  describe: () => { readonly name: string; readonly attributes: Readonly<Record<string, string>> },
   run: (traceHeaders: Readonly<Record<string, string>>) => Effect.Effect<A, E, R>
 ) =>
-  Effect.flatMap(References.TracerEnabled, (enabled): Effect.Effect<A, E, R> => {
-    if (!enabled) return run(untraced)
+  Effect.contextWith((context: Context.Context<never>): Effect.Effect<A, E, R> => {
+    const isTraced = Context.get(context, References.TracerEnabled) && Context.get(context, Tracer.Tracer) !== native
+    if (!isTraced) return run(untraced)
     const traced = Effect.flatMap(Effect.orDie(Effect.currentSpan), (span) => {
       const { traceparent } = HttpTraceContext.toHeaders(span)
       return run(traceparent === undefined ? untraced : { traceparent })
     })
+    const { attributes, name } = describe()
     return Effect.withSpan(traced, name, { kind: "client", attributes: { ...attributes } }) as Effect.Effect<A, E, R>
   })

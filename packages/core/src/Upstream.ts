@@ -137,8 +137,10 @@ const make = Effect.gen(function* () {
   /** A provider that takes part in a trace is told of the span that its call is. */
   const send: Upstream["Service"]["send"] = (target, call) =>
     Span.client(
-      `provider ${call.name}`,
-      { "omnifile.account": target.account.id, "http.request.method": call.method },
+      () => ({
+        name: `provider ${call.name}`,
+        attributes: { "omnifile.account": target.account.id, "http.request.method": call.method }
+      }),
       (traceHeaders) => sendWith(target, call, traceHeaders)
     )
 
