@@ -47,7 +47,7 @@ export interface Upstream {
 }
 
 /** Chunks of any size, for as long as somebody reads. */
-export const upstream = (contentType: string, ...chunks: ReadonlyArray<string>): Upstream => {
+const upstream = (contentType: string, ...chunks: ReadonlyArray<string>): Upstream => {
   const calls: Array<ProviderCall> = []
   const bodies: Array<JsonObject> = []
   const made: Upstream = {
