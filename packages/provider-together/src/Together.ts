@@ -1,5 +1,5 @@
 /**
- * Files and chat on Together's API: https://docs.together.ai/reference. Its chat has the shape of OpenAI's; its files are
+ * Files, batches and chat on Together's API: https://docs.together.ai/reference. Its chat has the shape of OpenAI's; its files are
  * for batches, fine-tuning and evaluations, and no call names one.
  *
  * A vendor that differs in a detail is `make({ id: "vendor" })` with that detail replaced.
@@ -7,6 +7,7 @@
 import { type Capabilities, noFiles } from "@omnifile/core/FileCapabilities"
 import type { Provider } from "@omnifile/core/Provider"
 import * as OpenAI from "@omnifile/provider-openai/OpenAI"
+import { batches } from "./TogetherBatches.ts"
 import { files } from "./TogetherFiles.ts"
 
 export interface Options {
@@ -25,7 +26,8 @@ const capabilities: Capabilities = {
 /** A provider that speaks Together's dialect of OpenAI's wire. */
 export const make = ({ id }: Options): Provider => ({
   ...OpenAI.make({ id, capabilities, responses: false, batches: false, fineTuning: false }),
-  files
+  files,
+  batches
 })
 
 /** Together. */

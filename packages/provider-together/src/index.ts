@@ -1,2 +1,2 @@
-/** Files and chat on Together's API. */
+/** Files, batches and chat on Together's API. */
 export * as Together from "./Together.ts"

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Bytes from "@omnifile/core/Bytes"
 import type { Decoded, FileUpload, UploadStep } from "@omnifile/core/Provider"
 import * as Result from "effect/Result"
+import { batches } from "../src/TogetherBatches.ts"
 import { together } from "../src/Together.ts"
 import { files } from "../src/TogetherFiles.ts"
 
@@ -84,7 +85,59 @@ describe("files", () => {
   })
 })
 
+describe("batches", () => {
+  const job = {
+    id: "batch-1",
+    status: "COMPLETED",
+    endpoint: "/v1/chat/completions",
+    input_file_id: "file-1",
+    output_file_id: "file-2",
+    created_at: "2026-11-22T10:00:00.123Z",
+    completed_at: "2026-11-22T10:01:00Z",
+    job_deadline: "2026-11-23T10:00:00Z",
+    model_id: "llama"
+  }
+
+  it("are asked for with what the API takes, and nothing else", () => {
+    const body = { input_file_id: "file-1", endpoint: "/v1/chat/completions", completion_window: "24h", metadata: {} }
+    const call = batches.create(body)
+    assert.deepInclude(call, { method: "POST", path: "/batches", idempotent: false })
+    assert(call.body instanceof Uint8Array)
+    assert.hasAllKeys(JSON.parse(new TextDecoder().decode(call.body)), [
+      "input_file_id",
+      "endpoint",
+      "completion_window"
+    ])
+  })
+
+  it("are OpenAI's objects, from a creation, a look and a list", () => {
+    const read = Result.getOrThrow(batches.decode({ job, warning: "slow" }))
+    assert.deepStrictEqual(Result.getOrThrow(batches.decode(job)), read)
+    assert.deepStrictEqual(Result.getOrThrow(batches.decodePage([job, {}])), { jobs: [read], next: null })
+    assert.isTrue(read.ended)
+    assert.deepStrictEqual(read.inputs, [{ field: "input_file_id", remoteId: "file-1" }])
+    assert.deepStrictEqual(read.outputs, [{ role: "output_file_id", remoteId: "file-2", purpose: "batch_output" }])
+    assert.deepInclude(read.object, {
+      object: "batch",
+      status: "completed",
+      model: "llama",
+      created_at: 1_795_341_600,
+      completed_at: 1_795_341_660,
+      failed_at: null,
+      errors: null
+    })
+    assert.isTrue(Result.isFailure(batches.decode({ id: "batch-1", status: "ODD" })))
+    assert.isTrue(Result.isFailure(batches.decodePage({ data: [job] })))
+  })
+
+  it("that fail say why", () => {
+    const { object } = Result.getOrThrow(batches.decode({ ...job, status: "FAILED", error: "a bad line" }))
+    assert.deepInclude(object, { status: "failed", failed_at: 1_795_341_660, completed_at: null })
+    assert.include(JSON.stringify(object["errors"]), "a bad line")
+  })
+})
+
 it("what is not OpenAI's is not spoken", () => {
-  const { batches, fineTuning, messages, responses } = together
-  assert.deepStrictEqual([batches, fineTuning, messages, responses], [null, null, null, null])
+  const { fineTuning, messages, responses } = together
+  assert.deepStrictEqual([fineTuning, messages, responses], [null, null, null])
 })

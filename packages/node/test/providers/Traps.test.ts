@@ -129,8 +129,7 @@ it("4. xAI wants to know the life of a file before the file", async () => {
 
 it("5. Together answers an upload with a redirect, and calls batches otherwise", async () => {
   const { emulator, upload } = await start("together")
-  // What is no batch of lines that can be rewritten goes there as it is.
-  await upload("no lines of a batch", "batch", "in.jsonl")
+  await upload(lines("a"), "batch", "in.jsonl")
   const [asked, put] = emulator.journal
   assert.deepInclude(asked, { status: 302 })
   assert.include(asked?.path, "purpose=batch-api")

@@ -3,6 +3,7 @@ import { assert, describe, it, onTestFinished } from "@effect/vitest"
 import * as GroqEmulator from "@omnifile/testkit/GroqEmulator"
 import * as MistralEmulator from "@omnifile/testkit/MistralEmulator"
 import type { Emulator, EmulatorOptions } from "@omnifile/testkit/OpenAIEmulator"
+import * as OpenAIEmulator from "@omnifile/testkit/OpenAIEmulator"
 import * as TogetherEmulator from "@omnifile/testkit/TogetherEmulator"
 import * as XaiEmulator from "@omnifile/testkit/XaiEmulator"
 import type OpenAI from "openai"
@@ -100,9 +101,12 @@ describe("Together", () => {
   })
 })
 
-describe("Groq", () => {
-  it("runs a batch, and takes no other file", async () => {
-    const { client, emulator, upload } = await start("groq", GroqEmulator.start)
+describe.each([
+  ["together", TogetherEmulator.start],
+  ["groq", GroqEmulator.start]
+] as const)("%s", (provider, emulate) => {
+  it("runs a batch, and takes no file that it has no use for", async () => {
+    const { client, emulator, upload } = await start(provider, emulate)
     const input = await upload([line("one"), line("two")].join("\n"), "batch", "in.jsonl")
     const batch = await client.batches.create({
       input_file_id: input.id,
@@ -111,12 +115,34 @@ describe("Groq", () => {
     })
     emulator.advanceBatches("main")
     emulator.advanceBatches("main")
-    const { output_file_id: output } = await client.batches.retrieve(batch.id)
+    const { output_file_id: output, status } = await client.batches.retrieve(batch.id)
+    assert.strictEqual(status, "completed")
     assert.include(await (await client.files.content(String(output))).text(), "Prompt: two")
     const uploads = emulator.journal.filter(({ route }) => route === "files.create").length
     const file = await upload("%PDF-1.7", "user_data", "a.pdf")
     assert.strictEqual(emulator.journal.filter(({ route }) => route === "files.create").length, uploads)
     const named = await refused(client.chat.completions.create({ model: "model", messages: naming(file.id) }))
-    assert.isTrue(named.status === 400 || named.status === 502, `${named.status} ${named.message}`)
+    assert.strictEqual(named.status, 400)
+  })
+})
+
+describe("a vendor without files", () => {
+  it("gets images within the call, and is asked for nothing else", async () => {
+    const { client, emulator, upload } = await start("ollama", OpenAIEmulator.start)
+    const png = "\u0089PNG\r\n\u001a\n"
+    const image = await client.files.create({
+      file: new File([Buffer.from(png, "latin1")], "a.png"),
+      purpose: "vision"
+    })
+    await client.chat.completions.create({ model: "model", messages: naming(image.id) })
+    const [asked] = emulator.journal
+    assert.include(asked?.body, `data:image/png;base64,${Buffer.from(png, "latin1").toString("base64")}`)
+    const pdf = await upload("%PDF-1.7", "user_data", "a.pdf")
+    const named = await refused(client.chat.completions.create({ model: "model", messages: naming(pdf.id) }))
+    assert.strictEqual(named.status, 400)
+    assert.deepStrictEqual(
+      emulator.journal.map(({ route }) => route),
+      ["chat"]
+    )
   })
 })
