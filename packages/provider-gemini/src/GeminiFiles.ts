@@ -110,7 +110,7 @@ const begin = (upload: FileUpload): UploadStep => ({
       "x-goog-upload-header-content-length": String(upload.length),
       "x-goog-upload-header-content-type": upload.mediaType
     },
-    body: encoder.encode(JSON.stringify({ file: { display_name: displayName(upload.filename) } })),
+    body: encoder.encode(JSON.stringify({ file: { displayName: displayName(upload.filename) } })),
     // It makes no file yet; what is begun and not ended is forgotten.
     idempotent: true
   },

@@ -73,7 +73,7 @@ describe("an upload", () => {
       "x-goog-upload-header-content-type": "application/pdf"
     })
     assert(first.call.body instanceof Uint8Array)
-    assert.strictEqual(new TextDecoder().decode(first.call.body), '{"file":{"display_name":"a.pdf"}}')
+    assert.strictEqual(new TextDecoder().decode(first.call.body), '{"file":{"displayName":"a.pdf"}}')
 
     const url = "https://generativelanguage.googleapis.com/upload/v1beta/files?upload_id=1"
     const second = stepOf(
@@ -102,8 +102,8 @@ describe("an upload", () => {
   it("has a name of at most 512 characters, none of them cut in half", () => {
     const { call } = stepOf(files.create({ ...upload, filename: "😀".repeat(600) }))
     assert(call.body instanceof Uint8Array)
-    const { file } = JSON.parse(new TextDecoder().decode(call.body)) as { file: { display_name: string } }
-    assert.strictEqual(file.display_name, "😀".repeat(512))
+    const { file } = JSON.parse(new TextDecoder().decode(call.body)) as { file: { displayName: string } }
+    assert.strictEqual(file.displayName, "😀".repeat(512))
   })
 })
 

@@ -1,10 +1,11 @@
 /** Files of a Gemini account behind a gateway. */
 import { assert, describe, it, onTestFinished } from "@effect/vitest"
 import * as GeminiEmulator from "@omnifile/testkit/GeminiEmulator"
+import type OpenAI from "openai"
 import * as Vendor from "../support/vendor.ts"
 
-const start = async (apiVersion: string | null = null) => {
-  const emulator = await GeminiEmulator.start({ accounts: [Vendor.account] })
+const start = async (apiVersion: string | null = null, now = Date.now) => {
+  const emulator = await GeminiEmulator.start({ accounts: [Vendor.account], now })
   const vendor = await Vendor.make(emulator, { provider: "gemini", apiVersion })
   onTestFinished(vendor.close)
   return { emulator, ...vendor }
@@ -63,5 +64,21 @@ describe("a file on Gemini", () => {
       emulator.files("main").map(({ bytes }) => bytes),
       [2_000_000]
     )
+  })
+
+  it("is made again once, for all who call, when Gemini has dropped it after two days", async () => {
+    let passed = 0
+    const { client, emulator, upload } = await start(null, () => Date.now() + passed)
+    const { id } = await upload("two days old")
+    passed = 48 * 3_600_000
+    const content: Array<OpenAI.ChatCompletionContentPart> = [{ type: "file", file: { file_id: id } }]
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () =>
+        client.chat.completions.create({ model: "model", messages: [{ role: "user", content }] })
+      )
+    )
+    assert.isTrue(answers.every(({ choices }) => choices[0]?.message.content?.includes("File 1: notes.txt, 12 bytes")))
+    assert.strictEqual(emulator.files("main").length, 1)
+    assert.strictEqual(emulator.journal.filter(({ route }) => route === "files.upload").length, 2)
   })
 })
