@@ -1,5 +1,4 @@
 /** When copies were last named by a call: written down now and then, and never while a call waits. */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import { LruCache } from "./internal/lruCache.ts"
@@ -36,15 +35,14 @@ export const make = Effect.gen(function* () {
       )
 
   return {
-    /** A call names the copy now. */
-    note: (file: ManagedFile, copy: Replica): Effect.Effect<void> =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        if (now - lastUse(copy) < exactness || copy.remoteId === null) return Effect.void
-        const name = `${copy.account} ${copy.remoteId}`
-        // The row that the call has may be older than what has been written.
-        if (now - (written.get(name) ?? 0) < exactness) return Effect.void
-        written.set(name, now)
-        return Effect.asVoid(Effect.forkIn(write(file.key, copy, now), scope))
-      })
+    /** What is to be done because a call names the copy now; mostly nothing. */
+    note: (file: ManagedFile, copy: Replica, now: number): Effect.Effect<void> | undefined => {
+      if (now - lastUse(copy) < exactness || copy.remoteId === null) return undefined
+      const name = `${copy.account} ${copy.remoteId}`
+      // The row that the call has may be older than what has been written.
+      if (now - (written.get(name) ?? 0) < exactness) return undefined
+      written.set(name, now)
+      return Effect.asVoid(Effect.forkIn(write(file.key, copy, now), scope))
+    }
   }
 })

@@ -132,30 +132,46 @@ export const make = Effect.gen(function* () {
     return [id, { id, contentType, filename, as }] as const
   })
 
+  /** Whether nothing is to be decided for an account: all files go by the IDs of copies. */
+  const isPlain = (call: RoutedCall, { account, provider }: ProviderAccount): boolean =>
+    FileUse.isPlain(account, provider, FileUse.of(call.operation))
+
+  const read = Effect.fnUntraced(function* (files: ReadonlyArray<ManagedFile>) {
+    for (const file of files) if (kinds.get(file.key) === undefined) kinds.set(file.key, yield* look(file))
+  })
+
+  const writeParts = Effect.fnUntraced(function* (
+    call: ModelCall,
+    use: Use,
+    provider: Provider,
+    placed: ReadonlyMap<string, Placed>,
+    references: ReadonlyArray<BodyEdit>
+  ): Effect.fn.Return<Placing, InvalidRequest> {
+    if (TranslatedCalls.translatorOf(provider, call.operation) !== null) {
+      const entries = yield* Effect.forEach(placed, ([id, each]) => placementOf(id, each))
+      return { edits: references, placements: new Map(entries) }
+    }
+    return { edits: yield* partEdits(call, use, provider, placed), placements: undefined }
+  })
+
   return {
-    /** Finds out what the files are for which that decides how they come to one of the accounts. */
-    inspect: Effect.fnUntraced(function* (
+    /** Finds out what the files are, where that decides how they come to one of the accounts. */
+    inspect: (
       call: RoutedCall,
       files: ReadonlyArray<ManagedFile>,
       targets: ReadonlyArray<ProviderAccount>
-    ) {
-      const use = FileUse.of(call.operation)
-      if (targets.every(({ account, provider }) => FileUse.isPlain(account, provider, use))) return
-      for (const file of files) if (kinds.get(file.key) === undefined) kinds.set(file.key, yield* look(file))
-    }),
-    choose: (
-      call: RoutedCall,
-      file: ManagedFile,
-      { account, provider }: ProviderAccount,
-      held: boolean
-    ): FileUse.Choice =>
-      FileUse.choose(account, provider, FileUse.of(call.operation), {
+    ): Effect.Effect<void> => (targets.every((target) => isPlain(call, target)) ? Effect.void : read(files)),
+    choose: (call: RoutedCall, file: ManagedFile, target: ProviderAccount, held: boolean): FileUse.Choice => {
+      const { account, provider } = target
+      if (held && isPlain(call, target)) return byReference
+      return FileUse.choose(account, provider, FileUse.of(call.operation), {
         contentType: contentTypeOf(file),
         bytes: file.bytes,
         kept: file.kept,
         held,
         copyable: held || replication.canCopy(file, account.id)
-      }),
+      })
+    },
     /** Why the call is too large with these files within it; undefined if it is not. */
     excess: (
       { operation }: RoutedCall,
@@ -174,27 +190,27 @@ export const make = Effect.gen(function* () {
       )
     },
     /** What stands in the body for each file that has been placed. */
-    write: Effect.fnUntraced(function* (
+    write: (
       call: ModelCall,
       { provider }: ProviderAccount,
       placed: ReadonlyMap<string, Placed>
-    ): Effect.fn.Return<Placing, InvalidRequest> {
+    ): Effect.Effect<Placing, InvalidRequest> => {
       const use = FileUse.of(call.operation)
+      let isInline = false
+      for (const { copy } of placed.values()) if (copy === null) isInline = true
       const references = call.operation.files.flatMap((reference) => {
         const copy = placed.get(reference.id)?.copy ?? null
         return copy === null ? [] : [editOf(reference, copy)]
       })
-      if (use === null) return { edits: references, placements: undefined }
-      if (TranslatedCalls.translatorOf(provider, call.operation) !== null) {
-        const entries = yield* Effect.forEach(placed, ([id, each]) => placementOf(id, each))
-        return { edits: references, placements: new Map(entries) }
-      }
-      const isInline = [...placed.values()].some(({ copy }) => copy === null)
-      if (provider.filePart === null && !isInline) return { edits: references, placements: undefined }
-      return { edits: yield* partEdits(call, use, provider, placed), placements: undefined }
-    })
+      const isTranslated = TranslatedCalls.translatorOf(provider, call.operation) !== null
+      return use === null || (!isTranslated && !isInline && provider.filePart === null)
+        ? Effect.succeed({ edits: references, placements: undefined })
+        : writeParts(call, use, provider, placed, references)
+    }
   }
 })
+
+const byReference: FileUse.Choice = { _tag: "Reference" }
 
 const onlyById = (id: string, param: string) =>
   Effect.fail(

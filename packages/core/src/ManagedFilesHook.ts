@@ -181,15 +181,22 @@ export const make = Effect.gen(function* () {
       else if (replica !== undefined) placed.set(id, { file, copy: replica })
       else if (isNeeded(call.operation, id)) missing.push([id, file])
     }
-    const made = yield* Effect.forEach(
-      missing,
-      ([id, file]) => Effect.map(replication.ensure(file, account), (copy) => [id, { file, copy }] as const),
-      { concurrency: "unbounded" }
-    )
-    for (const [id, each] of made) placed.set(id, each)
+    if (missing.length > 0) {
+      const made = yield* Effect.forEach(
+        missing,
+        ([id, file]) => Effect.map(replication.ensure(file, account), (copy) => [id, { file, copy }] as const),
+        { concurrency: "unbounded" }
+      )
+      for (const [id, each] of made) placed.set(id, each)
+    }
     yield* Span.annotate("omnifile.file.use", describeUse(placed, missing.length))
-    for (const { copy, file } of placed.values()) if (copy !== null) yield* uses.note(file, copy)
-    const copies = new Map([...placed].flatMap(([id, { copy }]) => (copy === null ? [] : [[id, copy] as const])))
+    const copies = new Map<string, Replica>()
+    for (const [id, { copy, file }] of placed) {
+      if (copy === null) continue
+      copies.set(id, copy)
+      const noted = uses.note(file, copy, now)
+      if (noted !== undefined) yield* noted
+    }
     attempts.set(call, { copies, rows })
     return yield* placing.write(call, target, placed)
   })
