@@ -67,6 +67,11 @@ export class Account extends Schema.Class<Account>("Account")({
   exclusive: Schema.Boolean,
   policy: CallPolicy,
   files: Schema.Literals(filePolicies).pipe(Schema.withConstructorDefault(Effect.succeed("auto" as const))),
+  /**
+   * With the policy `auto`: a file of at most so many bytes that has no copy goes within the call, which is faster than
+   * to make one. Null: only where there is no other way.
+   */
+  inlineBelow: Schema.NullOr(Schema.Int).pipe(Schema.withConstructorDefault(none)),
   /** The version of the provider's API, where it has several; null for the provider's default. */
   apiVersion: Schema.NullOr(Schema.String).pipe(Schema.withConstructorDefault(none)),
   auth: Schema.Literals(authKinds).pipe(Schema.withConstructorDefault(Effect.succeed("api_key" as const))),

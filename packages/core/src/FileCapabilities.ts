@@ -20,8 +20,6 @@ export interface UseCapabilities {
   readonly reference: ReadonlyArray<ContentRule>
   /** What a call may have within it, in base64. */
   readonly inline: ReadonlyArray<ContentRule>
-  /** Up to so many bytes a file without a copy goes within the call, because that is faster than to make one. */
-  readonly inlineBelow?: number | undefined
   /** The most bytes of a whole request, or null for no known limit. */
   readonly requestBytes: number | null
 }

@@ -42,11 +42,11 @@ export const of = (operation: RoutedOperation): FileUse | null => {
 }
 
 /** Whether the account's policy and its provider leave nothing to decide: every file goes by the ID of a copy. */
-export const isPlain = ({ files }: Account, provider: Provider, use: FileUse | null): boolean => {
-  if (use === null) return true
-  const { inlineBelow, reference } = provider.capabilities[use]
-  return files !== "inline" && inlineBelow === undefined && reference.some(({ types }) => types.includes("*/*"))
-}
+export const isPlain = ({ files, inlineBelow }: Account, provider: Provider, use: FileUse | null): boolean =>
+  use === null ||
+  (files !== "inline" &&
+    inlineBelow === null &&
+    provider.capabilities[use].reference.some(({ maxBytes, types }) => maxBytes === null && types.includes("*/*")))
 
 const named: Readonly<Record<FileUse, string>> = {
   chat: "chat completions",
@@ -81,7 +81,7 @@ const choice = (answer: Answer, tag: "Inline" | "Reference"): Choice =>
 
 /** What is done for one file. A copy that is there is used before anything else; where both are possible, an ID is. */
 export const choose = (
-  { files: policy }: Account,
+  { files: policy, inlineBelow }: Account,
   { capabilities }: Provider,
   use: FileUse | null,
   file: Candidate
@@ -94,7 +94,7 @@ export const choose = (
   const reference = referable(able, use, file)
   if (policy === "reference") return choice(reference, "Reference")
   const inline = inlinable(able, use, file)
-  const isSmall = able.inlineBelow !== undefined && file.bytes <= able.inlineBelow
+  const isSmall = inlineBelow !== null && file.bytes <= inlineBelow
   if (inline.able && (!reference.able || (isSmall && !file.held))) return { _tag: "Inline" }
   if (reference.able) return { _tag: "Reference" }
   // What is wrong with the content says more than that there is no copy.

@@ -51,6 +51,17 @@ const pageLimit = 20
 /** A provider that keeps a call waiting for longer is asked again later. */
 const patience = Duration.seconds(30)
 
+/** Providers that do not keep the whole of a name keep so many characters of it at least. */
+const keptOfName = 128
+
+/** Whether the file may have been uploaded under that name, as far as the provider has kept it. */
+const isNameOf = ({ bytes, filename }: RemoteFile, given: string): boolean => {
+  // Without a name there has to be a size to know it by.
+  if (filename === null) return bytes !== null
+  if (filename === given || filename === given.replaceAll('"', "%22")) return true
+  return filename.length >= keptOfName && given.startsWith(filename)
+}
+
 /** Whether a page that ends before this time is followed by older files only. */
 const isPast = (files: ReadonlyArray<RemoteFile>, time: number): boolean => {
   const first = files.at(0)?.createdAt ?? null
@@ -64,7 +75,7 @@ const make = Effect.gen(function* () {
   const upstream = yield* Upstream
 
   const matches = (file: ManagedFile, lost: LostUpload) => (remote: RemoteFile) =>
-    (remote.filename === file.filename || remote.filename === file.filename.replaceAll('"', "%22")) &&
+    isNameOf(remote, file.filename) &&
     (remote.bytes === null || remote.bytes === (lost.bytes ?? file.bytes)) &&
     (remote.createdAt === null ||
       (remote.createdAt >= lost.startedAt - clockTolerance && remote.createdAt <= lost.endedAt + clockTolerance))

@@ -7,6 +7,7 @@ import { answer, decode, type Fault } from "./support/FakeProvider.ts"
 import { problems } from "./support/invariants.ts"
 import { alice, withModels } from "./support/principals.ts"
 import { advance, settle, until } from "./support/time.ts"
+import { wire } from "./support/wire.ts"
 import * as World from "./support/World.ts"
 
 const providersFailed = (error: CallError): ProvidersFailed =>
@@ -430,6 +431,42 @@ describe("FileCreation", () => {
         yield* advance(60_000, 1_000)
         assert.strictEqual(world.account("west").calls("create").length, 1)
         assert.isBelow(instance.storage.calls.read - scans, 60)
+        assert.deepStrictEqual(problems(world), [])
+      })
+    )
+  })
+
+  describe("on accounts that take files of one purpose only", () => {
+    const provider = {
+      ...wire,
+      files: { ...wire.files, takes: ({ purpose }: { readonly purpose: string }) => purpose === "batch" }
+    }
+
+    it.effect("makes copies of those, and keeps all others here", () =>
+      Effect.gen(function* () {
+        const world = yield* World.make({ provider })
+        const instance = yield* world.start()
+        const file = yield* instance.upload()
+        assert.strictEqual(file.state, "ready")
+        assert.deepStrictEqual(world.provider.files(), [])
+        assert.strictEqual(yield* instance.content(file.id ?? ""), "content")
+        yield* instance.upload({ purpose: "batch" })
+        assert.strictEqual(world.provider.files().length, 2)
+        // A call that names what no account takes is refused before any is asked.
+        const error = yield* Effect.flip(instance.chat({ files: [file.id ?? ""] }))
+        assert.strictEqual(error._tag, "InvalidRequest")
+        assert.strictEqual(world.account("east").calls("chat").length, 0)
+      })
+    )
+
+    it.effect("refuses what could be kept nowhere", () =>
+      Effect.gen(function* () {
+        const world = yield* World.make({ provider, settings: { keepContent: false } })
+        const instance = yield* world.start()
+        const error = yield* Effect.flip(instance.upload())
+        if (error._tag !== "InvalidRequest") return assert.fail(error._tag)
+        assert.strictEqual(error.param, "purpose")
+        assert.deepStrictEqual(world.storage.rows(), [])
         assert.deepStrictEqual(problems(world), [])
       })
     )

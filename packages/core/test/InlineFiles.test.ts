@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Tracer from "effect/Tracer"
 import * as Bytes from "../src/Bytes.ts"
 import * as FileCapabilities from "../src/FileCapabilities.ts"
 import type { UseCapabilities } from "../src/FileCapabilities.ts"
@@ -32,12 +33,13 @@ const provider = (chat: UseCapabilities, changes: Partial<Provider> = {}): Provi
 const started = Effect.fnUntraced(function* (
   files: "auto" | "reference" | "inline",
   chat: UseCapabilities = able,
-  changes: Partial<Provider> = {}
+  changes: Partial<Provider> = {},
+  more: { readonly inlineBelow?: number } = {}
 ) {
   const world = yield* World.make({
     provider: provider(chat, changes),
     accounts: [
-      { id: "east", files },
+      { id: "east", files, ...more },
       { id: "west", files }
     ]
   })
@@ -157,7 +159,7 @@ describe("an account that decides by what its provider can do", () => {
 
   it.effect("sends a small file that has no copy, and names the copy that there is", () =>
     Effect.gen(function* () {
-      const { instance, world } = yield* started("auto", { ...able, inlineBelow: 20 })
+      const { instance, world } = yield* started("auto", able, {}, { inlineBelow: 20 })
       const free = yield* instance.upload({ models: [], content: pdf, filename: "a.pdf" })
       const held = yield* instance.upload({ models: ["east-only"], content: pdf, filename: "a.pdf" })
       const large = yield* instance.upload({ models: [], content: `${pdf} and more`, filename: "a.pdf" })
@@ -249,3 +251,30 @@ describe("the parts of a body", () => {
     })
   })
 })
+
+it.effect("the span of a call says how its files came", () =>
+  Effect.gen(function* () {
+    const { east, instance } = yield* started("auto")
+    const said: Array<unknown> = []
+    const tracer = Tracer.make({
+      span: (options) => {
+        const span = new Tracer.NativeSpan(options)
+        const attribute = span.attribute.bind(span)
+        span.attribute = (name, value) => {
+          if (name === "omnifile.file.use") said.push(value)
+          attribute(name, value)
+        }
+        return span
+      }
+    })
+    const document = yield* instance.upload({ models: ["east-only"], content: pdf, filename: "a.pdf" })
+    const image = yield* instance.upload({ models: [], content: gif, filename: "a.gif" })
+    const ask = (...files: ReadonlyArray<string>) =>
+      instance.chat({ ...onEast, files }).pipe(Effect.withSpan("call"), Effect.withTracer(tracer))
+    yield* ask(idOf(document))
+    east.files.clear()
+    yield* ask(idOf(document))
+    yield* ask(idOf(image))
+    assert.deepStrictEqual(said, ["reference", "reference", "renewed", "inline"])
+  })
+)

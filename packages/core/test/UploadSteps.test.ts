@@ -7,7 +7,7 @@ import * as Result from "effect/Result"
 import { Account, CallPolicy, defaultPolicy } from "../src/Account.ts"
 import * as Bytes from "../src/Bytes.ts"
 import { HttpTransport, type TransportRequest, type TransportResponse } from "../src/HttpTransport.ts"
-import type { ProviderCall, RemoteFile, UploadStep } from "../src/Provider.ts"
+import type { FileProtocol, ProviderCall, RemoteFile, UploadStep } from "../src/Provider.ts"
 import * as Upstream from "../src/Upstream.ts"
 import { answer, encode, type Fault } from "./support/FakeProvider.ts"
 import { idOf } from "./support/lookups.ts"
@@ -201,6 +201,38 @@ describe("an upload that ends at any of its calls", () => {
         if (Result.isSuccess(outcome)) {
           assert.include(yield* instance.chat({ model: "east-only", files: [idOf(outcome.success)] }), "content")
         }
+      })
+    )
+  }
+})
+
+describe("an upload without an answer is found", () => {
+  const lists: ReadonlyArray<readonly [name: string, told: (file: RemoteFile) => RemoteFile]> = [
+    [
+      "by as much of its name as the provider keeps",
+      (file) => ({ ...file, filename: file.filename?.slice(0, 128) ?? null })
+    ],
+    ["by its size where lists have no names", (file) => ({ ...file, filename: null })],
+    ["by its name where lists have no sizes", (file) => ({ ...file, bytes: null })]
+  ]
+  for (const [name, told] of lists) {
+    it.effect(name, () =>
+      Effect.gen(function* () {
+        const decodePage: FileProtocol["decodePage"] = (body, cursor) =>
+          Result.map((wire.files as FileProtocol).decodePage(body, cursor), ({ files, next }) => ({
+            files: files.map(told),
+            next
+          }))
+        const world = yield* World.make({ provider: { ...wire, files: { ...wire.files, decodePage } } })
+        const instance = yield* world.start()
+        const east = world.account("east")
+        east.script("create", { _tag: "CutAnswer", at: "head" })
+        const filename = `${"a".repeat(200)}.txt`
+        const running = yield* Effect.forkChild(instance.upload({ models: ["east-only"], filename }))
+        yield* advance(60_000, 1_000)
+        yield* Fiber.join(running)
+        assert.strictEqual(east.calls("create").length, 2)
+        assert.strictEqual(east.files.size, 1)
       })
     )
   }

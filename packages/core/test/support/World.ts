@@ -41,6 +41,7 @@ export interface Options {
     readonly id: string
     readonly exclusive?: boolean
     readonly files?: typeof Account.Type.files
+    readonly inlineBelow?: number
     readonly quota?: typeof Account.Type.quota
     readonly policy?: Partial<typeof CallPolicy.Type>
   }>
@@ -138,7 +139,7 @@ const catalogOf = ({
 }: Options) => ({
   providers: [provider],
   accounts: accounts.map(
-    ({ exclusive = true, files = "auto", id, policy = {}, quota = null }) =>
+    ({ exclusive = true, files = "auto", id, inlineBelow = null, policy = {}, quota = null }) =>
       new Account({
         id,
         provider: provider.id,
@@ -147,6 +148,7 @@ const catalogOf = ({
         headers: {},
         exclusive,
         files,
+        inlineBelow,
         quota,
         policy: new CallPolicy({ ...defaultPolicy, ...policy })
       })

@@ -44,6 +44,7 @@ const makeAccount = ({ providers }: Options) =>
     headers: Schema.optional(Schema.Record(Schema.String, Field.headerValue)),
     exclusive: Schema.optional(Field.flag),
     files: Schema.optional(Field.choice("auto", "reference", "inline")),
+    inline_below: Schema.optional(Field.size),
     api_version: Schema.optional(Field.apiVersion),
     auth: Schema.optional(Field.choice("api_key", "entra")),
     quota: Schema.optional(Quota),

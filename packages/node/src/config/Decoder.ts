@@ -51,6 +51,7 @@ const toAccount = (fields: Fields["accounts"][number]): Account =>
     exclusive: fields.exclusive ?? false,
     policy: toPolicy(fields),
     files: fields.files ?? "auto",
+    inlineBelow: fields.inline_below ?? null,
     apiVersion: fields.api_version ?? null,
     auth: fields.auth ?? "api_key",
     quota: toQuota(fields)

@@ -20,6 +20,7 @@ describe("a configuration file", () => {
             exclusive: false,
             policy: defaultPolicy,
             files: "auto",
+            inlineBelow: null,
             apiVersion: null,
             auth: "api_key",
             quota: null
@@ -73,6 +74,7 @@ accounts:
     attempts: 5
     concurrent_uploads: 2
     files: inline
+    inline_below: 1MiB
     quota: { bytes: 1TB }
 models:
   - name: "Größtes Modell"
@@ -109,7 +111,7 @@ files:
         "openai-project": "proj-1"
       })
       assert.isTrue(account.exclusive)
-      assert.strictEqual(account.files, "inline")
+      assert.deepInclude({ ...account }, { files: "inline", inlineBelow: 1_048_576 })
       assert.deepStrictEqual(account.quota, new Quota({ bytes: 1_000_000_000_000, files: null }))
       assert.deepStrictEqual(
         account.policy,
