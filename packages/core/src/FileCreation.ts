@@ -133,8 +133,6 @@ const make = Effect.gen(function* () {
     if (broken !== undefined) return yield* broken
     const failures = errors.filter((error) => error instanceof AccountFailure)
     if (failures.length > 0 && (settings.onPartialFailure === "all" || copies.length === 0)) {
-      // Copies that found no row to belong to are no failure of their accounts.
-      if ((yield* registry.freshFile(row.key))?.value.state !== "creating") return yield* givenUp
       const reasons = failures.map(({ account, message }) => `${account} ${message}`)
       return yield* new ProvidersFailed({ message: `The file could not be uploaded: ${reasons.join("; ")}.`, failures })
     }
@@ -191,6 +189,16 @@ const make = Effect.gen(function* () {
     return published
   })
 
+  /** What fails because row and content are not there any more is no failure of an account or of the storage. */
+  const givenUpOr = (key: string, error: CallError): Effect.Effect<never, CallError> =>
+    registry.freshFile(key).pipe(
+      Effect.catch(() => Effect.fail(error)),
+      Effect.flatMap((found) => {
+        const state = found?.value.state
+        return Effect.fail(state === "receiving" || state === "creating" ? error : givenUp)
+      })
+    )
+
   return FileCreation.of({
     create: Effect.fn("FileCreation.create")(function* (principal, operation) {
       yield* TargetModels.check(catalog, principal, operation.models)
@@ -205,6 +213,7 @@ const make = Effect.gen(function* () {
         const { complete, copies } = yield* copyTo(row, plan.copies)
         return yield* publish(row, operation, copies, complete)
       }).pipe(
+        Effect.catch((error) => givenUpOr(key, error)),
         Effect.onExit((exit) =>
           Exit.isSuccess(exit) ? Effect.void : removal.discardUnless(key, ({ state }) => state === "ready")
         )

@@ -377,6 +377,26 @@ describe("an upload whose process is killed", () => {
     )
   }
 
+  it.effect("one that was taken for dead does not blame its storage for content that is gone", () =>
+    inWorld({}, (world) =>
+      Effect.gen(function* () {
+        const first = yield* world.start()
+        yield* world.start()
+        world.account("east").script("create", answer(429, "later", { "retry-after": "25" }))
+        const upload = yield* Effect.forkChild(Effect.result(first.upload()))
+        yield* settle
+        first.storage.interfere = ({ method }) => (method === "blob" ? undefined : { _tag: "Fail" })
+        yield* advance(20_000, 1_000)
+        assert.deepStrictEqual(world.storage.blobKeys(), [])
+        first.storage.interfere = () => undefined
+        yield* advance(10_000, 1_000)
+        const outcome = yield* Fiber.join(upload)
+        const error = Result.isFailure(outcome) ? outcome.failure : undefined
+        assert.strictEqual(error?._tag === "StorageError" ? error.reason._tag : error?._tag, "Unavailable")
+      }).pipe(Effect.orDie)
+    )
+  )
+
   it.effect("one that is not dead but was taken for dead does no harm", () =>
     inWorld({}, (world) =>
       Effect.gen(function* () {

@@ -92,10 +92,11 @@ export const open = ({ client, database, installation, schema }: Cluster, client
     ]
   }
 
-  const contentDifferences = (rows: ReadonlyArray<FileRow>): ReadonlyArray<string> => {
-    const kept = rows.filter((row) => row.state === "ready" && row.kept).length
+  /** Parts of uploads that were never completed are kept until those expire. */
+  const contentDifferences = (rows: ReadonlyArray<FileRow>, parts: number): ReadonlyArray<string> => {
+    const kept = rows.filter((row) => row.state === "ready" && row.kept).length + parts
     const blobs = filesIn(`${installation.data}/blobs`).length
-    return kept === blobs ? [] : [`${blobs} contents on the disk for ${kept} files that have one`]
+    return kept === blobs ? [] : [`${blobs} contents on the disk for ${kept} files and parts that have one`]
   }
 
   /** What is wrong with an upload, given the IDs under which its name is listed. */
@@ -118,7 +119,13 @@ export const open = ({ client, database, installation, schema }: Cluster, client
   return {
     open: async () => {
       const [rows, jobs] = [await rowsOf<FileRow>("files"), await rowsOf<JobRow>("jobs")]
-      return [...rows.flatMap(openWork), ...copyDifferences(rows), ...jobDifferences(jobs), ...contentDifferences(rows)]
+      const parts = (await rowsOf<unknown>("upload_parts")).length
+      return [
+        ...rows.flatMap(openWork),
+        ...copyDifferences(rows),
+        ...jobDifferences(jobs),
+        ...contentDifferences(rows, parts)
+      ]
     },
     broken: async () => {
       const found: Array<string> = [...clients.contradictions]

@@ -1,5 +1,6 @@
 /** A campaign: clients at work while servers, databases and providers fail; then the books are compared. */
 import { eventually } from "../support/eventually.ts"
+import type { LogEntry } from "../support/ServerProcess.ts"
 import * as Books from "./Books.ts"
 import * as Clients from "./Clients.ts"
 import * as Cluster from "./Cluster.ts"
@@ -11,6 +12,8 @@ export interface Options {
   readonly servers: number
   /** How many operations are under way at the same time. */
   readonly concurrency: number
+  /** How often something goes wrong, 1 being the usual. */
+  readonly intensity?: number | undefined
   /** What goes wrong before which operation. Default: as the seed says. */
   readonly disturbances?: ((number: number) => Disturbance | undefined) | undefined
   readonly say: (text: string) => void
@@ -19,6 +22,8 @@ export interface Options {
 export interface Report {
   /** Everything in which the books differ; empty: nothing was lost, and nothing is there that should not be. */
   readonly differences: ReadonlyArray<string>
+  /** What the servers have logged as errors, for whoever looks for the reason of a difference. */
+  readonly errors: ReadonlyArray<LogEntry>
   readonly operations: ReadonlyMap<string, number>
   readonly disturbances: ReadonlyMap<string, number>
   readonly totals: Readonly<Record<string, number>>
@@ -39,8 +44,8 @@ const names: Readonly<Record<Exclude<Disturbance["_tag"], "Provider">, string>> 
 }
 
 export const run = async (options: Options): Promise<Report> => {
-  const { concurrency, operations, say, seed, servers } = options
-  const { disturbances: disturbanceOf = (number: number) => disturbanceAt(seed, number) } = options
+  const { concurrency, intensity, operations, say, seed, servers } = options
+  const { disturbances: disturbanceOf = (number: number) => disturbanceAt(seed, number, intensity) } = options
   const begun = performance.now()
   const secondsSince = (moment: number): number => Math.round((performance.now() - moment) / 100) / 10
   const cluster = await Cluster.open(servers)
@@ -86,6 +91,7 @@ export const run = async (options: Options): Promise<Report> => {
     await books.close()
     return {
       differences,
+      errors: cluster.logs().filter(({ level }) => level === "ERROR"),
       operations: clients.counts,
       disturbances: new Map([...counts, ...cluster.failedCalls()]),
       totals,

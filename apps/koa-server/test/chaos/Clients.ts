@@ -90,6 +90,32 @@ export const make = (cluster: Cluster, seed: number): Clients => {
     return id
   }
 
+  const createInParts = async (number: number, content: Buffer, entry: Upload): Promise<void> => {
+    uploads.set(entry.name, entry)
+    const begin = await clientOf(number)
+    const models = { target_model_names: entry.accounts.join(",") }
+    const about = { filename: entry.name, bytes: content.length, mime_type: "application/octet-stream" }
+    // Nothing is there before the upload is completed.
+    entry.outcome = "refused"
+    const session = await begin.uploads.create({ ...about, purpose: "user_data", ...models })
+    const half = content.length >> 1
+    const parts = await Promise.all(
+      [content.subarray(0, half), content.subarray(half)].map(async (part, step) => {
+        const client = await clientOf(number, step + 1)
+        return client.uploads.parts.create(session.id, { data: await toFile(part, "part") })
+      })
+    )
+    const client = await clientOf(number, 2)
+    try {
+      const completed = await client.uploads.complete(session.id, { part_ids: parts.map(({ id }) => id) })
+      entry.id = completed.file?.id
+      entry.outcome = "answered"
+    } catch (error) {
+      entry.outcome = outcomeOf(error)
+      throw error
+    }
+  }
+
   const entryOf = (name: string, content: Buffer, accounts: ReadonlyArray<string>): Upload => ({
     name,
     sha256: sha256(content),
@@ -138,7 +164,7 @@ export const make = (cluster: Cluster, seed: number): Clients => {
   const use = async (
     client: OpenAI,
     entry: Upload,
-    operation: Exclude<Operation, { readonly _tag: "Upload" | "Batch" | "List" }>
+    operation: Extract<Operation, { readonly _tag: "Read" | "Delete" | "Chat" }>
   ): Promise<void> => {
     try {
       if (operation._tag === "Read") await readsBack(client, entry)
@@ -161,6 +187,11 @@ export const make = (cluster: Cluster, seed: number): Clients => {
         const content = contentAt(seed, number, operation.bytes)
         const entry = entryOf(`file-${number}.bin`, content, operation.accounts)
         await create(number, content, entry, "user_data", operation.twice ? 2 : 1)
+        return true
+      }
+      case "Parts": {
+        const content = contentAt(seed, number, operation.bytes)
+        await createInParts(number, content, entryOf(`parts-${number}.bin`, content, [operation.account]))
         return true
       }
       case "Batch":
@@ -189,6 +220,7 @@ export const make = (cluster: Cluster, seed: number): Clients => {
         count(operation._tag, isDone ? "answered" : "left out")
       } catch (error) {
         const status = error instanceof OpenAI.APIError ? error.status : undefined
+        if (status === 500) contradictions.push(`${operation._tag} ${number} was answered with 500`)
         count(operation._tag, typeof status === "number" ? `refused with ${status}` : "cut off")
       }
     }

@@ -12,6 +12,8 @@ export type Operation =
       /** Sent to two servers at the same time under one idempotency key. */
       readonly twice: boolean
     }
+  /** An upload in parts, of which each goes to another server. */
+  | { readonly _tag: "Parts"; readonly bytes: number; readonly account: string }
   | { readonly _tag: "Chat"; readonly account: string; readonly pick: number }
   | { readonly _tag: "Read"; readonly pick: number }
   | { readonly _tag: "Delete"; readonly pick: number }
@@ -48,8 +50,9 @@ export const operationAt = (seed: number, number: number): Operation => {
   const kind = random.next()
   const pick = random.next()
   const account = oneOf(random, accounts)
+  const bytes = random.next() < 0.1 ? 1_500_000 : random.between(1, 60_000)
+  if (kind < 0.06) return { _tag: "Parts", bytes, account }
   if (kind < 0.42) {
-    const bytes = random.next() < 0.1 ? 1_500_000 : random.between(1, 60_000)
     return { _tag: "Upload", bytes, accounts: accounts.filter(() => random.next() < 0.5), twice: random.next() < 0.1 }
   }
   if (kind < 0.62) return { _tag: "Chat", account, pick }
@@ -87,11 +90,14 @@ const providerFault = (random: Random.Random): Disturbance => {
   return { _tag: "Provider", account: oneOf(random, accounts), route, times: random.between(1, 3), kind }
 }
 
-/** What goes wrong just before an operation, if anything does: providers at each eighth, servers at each fiftieth. */
-export const disturbanceAt = (seed: number, number: number): Disturbance | undefined => {
+/**
+ * What goes wrong just before an operation, if anything does: providers at each eighth, servers at each fiftieth. With
+ * an intensity of 2, twice as often.
+ */
+export const disturbanceAt = (seed: number, number: number, intensity: number = 1): Disturbance | undefined => {
   const random = chance(seed, number, 2)
   const server = random.between(0, 2)
-  const kind = random.next()
+  const kind = random.next() / intensity
   if (kind < 0.007) return { _tag: "Kill", server }
   if (kind < 0.01) return { _tag: "Pause", server }
   if (kind < 0.013) return { _tag: "RestartPostgres", how: oneOf(random, ["fast", "immediate"]) }

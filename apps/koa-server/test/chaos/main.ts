@@ -3,7 +3,8 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import * as Campaign from "./Campaign.ts"
 
-const usage = `Usage: pnpm chaos [--seed 42] [--operations 2000] [--servers 3] [--concurrency 8] [--markdown FILE]
+const usage = `Usage: pnpm chaos [--seed 42] [--operations 2000] [--servers 3] [--concurrency 8]
+                  [--intensity 1] [--markdown FILE]
 
   --markdown FILE   puts the figures into their place in a document
 `
@@ -40,25 +41,26 @@ const main = async (): Promise<number> => {
       operations: { type: "string", default: "2000" },
       servers: { type: "string", default: "3" },
       concurrency: { type: "string", default: "8" },
+      intensity: { type: "string", default: "1" },
       markdown: { type: "string" },
       help: { type: "boolean", default: false }
     }
   })
-  const [seed, operations, servers, concurrency] = [
-    values.seed,
-    values.operations,
-    values.servers,
-    values.concurrency
-  ].map(Number)
-  const isUsable = [seed, operations, servers, concurrency].every((number) => Number.isInteger(number) && number !== 0)
-  if (values.help || !isUsable || seed === undefined || !operations || !servers || !concurrency) {
+  const [seed, operations, servers] = [Number(values.seed), Number(values.operations), Number(values.servers)]
+  const [concurrency, intensity] = [Number(values.concurrency), Number(values.intensity)]
+  const isUsable =
+    Number.isInteger(seed) && [operations, servers, concurrency, intensity].every((number) => number >= 1)
+  if (values.help || !isUsable) {
     process.stderr.write(usage)
     return values.help ? 0 : 2
   }
   const say = (text: string): void => void process.stderr.write(`${text}\n`)
-  const report = await Campaign.run({ seed, operations, servers, concurrency, say })
+  const report = await Campaign.run({ seed, operations, servers, concurrency, intensity, say })
   const text = toMarkdown(seed, servers, report)
   process.stdout.write(`${text}${report.differences.map((difference) => `DIFFERS: ${difference}\n`).join("")}`)
+  if (report.differences.length > 0) {
+    for (const entry of report.errors.slice(-50)) say(JSON.stringify(entry))
+  }
   if (values.markdown !== undefined) {
     const document = readFileSync(values.markdown, "utf8")
     writeFileSync(
