@@ -27,6 +27,8 @@ export interface ImportLitellm extends Common {
   readonly litellmConfig: string | undefined
   /** Accounts by the ID of a deployment of LiteLLM. */
   readonly map: ReadonlyMap<string, string>
+  /** Finds out at the providers on which accounts other deployments are. */
+  readonly askAccounts: boolean
   readonly dryRun: boolean
   readonly json: boolean
 }
@@ -54,6 +56,7 @@ Without a command the server is started.
     --database-url URL   LiteLLM's database, which is only read; else $LITELLM_DATABASE_URL
     --litellm-config F   LiteLLM's configuration, whose model list tells which account a deployment is on
     --map ID=ACCOUNT     the account of a deployment of LiteLLM; may be given several times
+    --ask-accounts       asks each account for files of deployments that nothing else tells the account of
     --dry-run            tells what would be imported, and changes nothing
     --json               tells it as JSON
   erase --user USER      deletes everything that is the user's, with every copy at providers, and tells what became
@@ -79,6 +82,7 @@ const importOptions = {
   "database-url": text,
   "litellm-config": text,
   map: { ...text, multiple: true },
+  "ask-accounts": flag,
   "dry-run": flag,
   json: flag
 } as const
@@ -112,8 +116,9 @@ const parseImport = (
     const databaseUrl = values["database-url"] ?? env["LITELLM_DATABASE_URL"]
     if (databaseUrl === undefined || databaseUrl === "") return Result.fail("import litellm needs --database-url")
     return Result.map(readMap(values.map ?? []), (map): Command => {
-      const { "dry-run": dryRun = false, "litellm-config": litellmConfig, config, json = false } = values
-      return { _tag: "ImportLitellm", databaseUrl, litellmConfig, map, dryRun, config, json }
+      const { "ask-accounts": askAccounts = false, "dry-run": dryRun = false, config, json = false } = values
+      const litellmConfig = values["litellm-config"]
+      return { _tag: "ImportLitellm", databaseUrl, litellmConfig, map, askAccounts, dryRun, config, json }
     })
   })
 

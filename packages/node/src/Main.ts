@@ -139,7 +139,7 @@ const perform = async (command: Offline, { configuration }: Source): Promise<voi
     }
     case "ImportLitellm": {
       const { run, toText } = await import("./litellm/ImportCommand.ts")
-      const outcome = Effect.map(run(command, configuration, process.env), (report): Outcome => ({
+      const outcome = Effect.map(run(command, configuration, builtInProviders, process.env), (report): Outcome => ({
         text: toText(report, command),
         exitCode: 0
       }))

@@ -47,6 +47,7 @@ describe("the command line", () => {
         ["a", "main"],
         ["b=c", "other"]
       ]),
+      askAccounts: false,
       dryRun: false,
       config: undefined,
       json: false

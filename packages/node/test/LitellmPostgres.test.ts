@@ -5,6 +5,7 @@ import { createHash, randomUUID } from "node:crypto"
 import OpenAI, { toFile } from "openai"
 import type { ImportLitellm } from "../src/CommandLine.ts"
 import * as ImportCommand from "../src/litellm/ImportCommand.ts"
+import { builtInProviders } from "../src/Providers.ts"
 import * as litellm from "./support/litellm.ts"
 import { install, type Installation, keyOf, type RunningGateway } from "./support/gateways.ts"
 
@@ -43,6 +44,7 @@ describe.skipIf("missing" in postgres)("rows of LiteLLM", () => {
     databaseUrl: "",
     litellmConfig: undefined,
     map: new Map([[derived, "east"]]),
+    askAccounts: false,
     config: undefined,
     dryRun: false,
     json: false
@@ -50,9 +52,12 @@ describe.skipIf("missing" in postgres)("rows of LiteLLM", () => {
 
   const run = (options: Partial<ImportLitellm> = {}) =>
     Effect.runPromise(
-      ImportCommand.run({ ...command, databaseUrl: database.url, ...options }, installation.configuration, {}).pipe(
-        Effect.provide(Logger.layer([]))
-      )
+      ImportCommand.run(
+        { ...command, databaseUrl: database.url, ...options },
+        installation.configuration,
+        builtInProviders,
+        {}
+      ).pipe(Effect.provide(Logger.layer([])))
     )
 
   const at = async (account: string, content: string, filename: string, purpose: OpenAI.FilePurpose) =>
@@ -329,6 +334,26 @@ describe.skipIf("missing" in postgres)("rows of LiteLLM", () => {
     assert.strictEqual((await gateway.admin.files.retrieve(unifiedId)).id, unifiedId)
     assert.strictEqual(await statusOf(gateway.alice.files.retrieve(unifiedId)), 404)
     await old.close()
+  })
+
+  it("find the accounts of their deployments at the providers, if these are asked", async () => {
+    const other = await litellm.make(url(), `litellm_${randomUUID().replaceAll("-", "")}`)
+    const there = await at("west", "somewhere", "somewhere.txt", "user_data")
+    const gone = "file-that-nobody-has"
+    const unifiedId = litellm.ids.file(randomUUID(), "text/plain", "x", there.id, "made-up")
+    await other.addFile({ unifiedId, object: { ...there }, mappings: { "made-up": there.id, nowhere: gone } })
+    const silent = await run({ databaseUrl: other.url, dryRun: true })
+    assert.strictEqual(silent.files.skipped, 1)
+    const { deployments, files } = await run({ databaseUrl: other.url, askAccounts: true, dryRun: true })
+    assert.deepStrictEqual(files, { imported: 1, present: 0, skipped: 0 })
+    assert.deepStrictEqual(
+      new Map(deployments.map(({ account, id }) => [id, account])),
+      new Map([
+        ["made-up", "west"],
+        ["nowhere", null]
+      ])
+    )
+    await other.close()
   })
 
   it("are not to be had from a database of somebody else, whose password is not told", async () => {
