@@ -54,8 +54,8 @@ describe("a program without a server", () => {
 
   it("is told what a provider calls its copy, which is made where there is none", async () => {
     const file = await upload()
-    const [here] = emulator.files("alpha").slice(-1)
-    const alpha = { account: "alpha", provider: "openai", reference: here?.id ?? "none", expiresAt: null }
+    const here = emulator.files("alpha").at(-1) ?? assert.fail("there is no copy")
+    const alpha = { account: "alpha", provider: "openai", reference: here.id, expiresAt: null }
     assert.deepStrictEqual(await omnifile.files.reference(file.id, "alpha", alice), alpha)
     const before = emulator.files("beta").length
     const { reference } = await omnifile.files.reference(file.id, "beta", alice)
