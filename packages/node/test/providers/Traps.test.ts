@@ -163,14 +163,17 @@ it("7. OpenAI does not give out what it was given", async () => {
 })
 
 describe("8. counts are zero until the end, or strings", () => {
-  it.each(["openai", "azure", "anthropic", "gemini"] as const)("and true at the end on %s", async (provider) => {
-    const { client, emulator, upload } = await start(provider)
-    const batch = await batchOf(client, await upload(lines("a", "b", "c"), "batch", "in.jsonl"))
-    for (let steps = 0; steps < 3; steps += 1) emulator.advanceBatches("main")
-    let ended = await client.batches.retrieve(batch.id)
-    if (ended.status !== "completed") ended = await client.batches.retrieve(batch.id)
-    assert.deepInclude(ended, { status: "completed", request_counts: { total: 3, completed: 3, failed: 0 } })
-  })
+  it.each(["openai", "azure", "anthropic", "gemini", "mistral", "xai"] as const)(
+    "and true at the end on %s",
+    async (provider) => {
+      const { client, emulator, upload } = await start(provider)
+      const batch = await batchOf(client, await upload(lines("a", "b", "c"), "batch", "in.jsonl"))
+      for (let steps = 0; steps < 3; steps += 1) emulator.advanceBatches("main")
+      let ended = await client.batches.retrieve(batch.id)
+      if (ended.status !== "completed") ended = await client.batches.retrieve(batch.id)
+      assert.deepInclude(ended, { status: "completed", request_counts: { total: 3, completed: 3, failed: 0 } })
+    }
+  )
 })
 
 it("9. our IDs look like IDs of files to every client", async () => {
