@@ -110,14 +110,16 @@ export const classify = Effect.fnUntraced(function* (
 ) {
   const { status } = response
   if (status === 401) return failed(target, call, new ProviderError.Unauthorized({ status }))
-  if (status === 429) {
-    const now = yield* Clock.currentTimeMillis
+  const throttled = Effect.map(Clock.currentTimeMillis, (now) => {
     const retryAfter = parseRetryAfter(HttpTransport.header(response, "retry-after"), now)
     return failed(target, call, new ProviderError.Throttled({ retryAfter }))
-  }
+  })
+  // Of files it may be said that there are too many of them, which no waiting helps.
+  if (status === 429 && !call.name.startsWith("files.")) return yield* throttled
   const text = yield* readText(response, errorBodyLimit)
   const refusal = target.provider.decodeRefusal(parseJson(text), { status, call: call.name })
   const meaning = refusal?.meaning ?? null
+  if (status === 429 && meaning !== "quota") return yield* throttled
   // Some say so of what the call names, and not of who calls.
   if (meaning === "credentials" || (status === 403 && meaning === null)) {
     return failed(target, call, new ProviderError.Unauthorized({ status }))

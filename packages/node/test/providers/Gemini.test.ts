@@ -81,4 +81,16 @@ describe("a file on Gemini", () => {
     assert.strictEqual(emulator.files("main").length, 1)
     assert.strictEqual(emulator.journal.filter(({ route }) => route === "files.upload").length, 2)
   })
+
+  it("that finds no room is refused at once, and not tried again and again", async () => {
+    const { emulator, upload } = await start()
+    emulator.setQuota("main", { bytes: 8 })
+    const refused = await upload("nine bytes").then(
+      () => assert.fail("it was taken"),
+      (error: { status?: number; message: string }) => error
+    )
+    assert.strictEqual(refused.status, 502)
+    assert.match(refused.message, /main refused the request \(429\)/)
+    assert.strictEqual(emulator.journal.filter(({ route }) => route === "files.create").length, 1)
+  })
 })
