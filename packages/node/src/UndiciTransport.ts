@@ -91,16 +91,20 @@ const nothing = (): void => {}
 /** One exchange: collects or streams the answer, and tells how far the request had come when it fails. */
 class Exchange implements Dispatcher.DispatchHandler {
   readonly #settle: Settle
+  /** The length of the request's body. */
+  readonly #length: number
   #controller: Dispatcher.DispatchController | undefined
   #abandoned = false
   #sent: TransportError["sent"] = "nothing"
+  #sentBytes = 0
   #status = 0
   #headers: TransportResponse["headers"] = {}
   #chunks: Array<Buffer> = []
   #stream: AnswerStream | undefined
 
-  constructor(settle: Settle) {
+  constructor(settle: Settle, length: number) {
     this.#settle = settle
+    this.#length = length
   }
 
   /** Nobody waits for the answer any more. */
@@ -112,11 +116,14 @@ class Exchange implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
     this.#sent = "nothing"
+    this.#sentBytes = 0
     if (this.#abandoned) this.abandon()
   }
 
-  onBodySent(): void {
-    this.#sent = "part"
+  /** The server may act on the last byte, whether the source of the body has said yet that it was the last or not. */
+  onBodySent(chunk: Buffer): void {
+    this.#sentBytes += chunk.byteLength
+    this.#sent = this.#sentBytes < this.#length ? "part" : "all"
   }
 
   onRequestSent(): void {
@@ -193,7 +200,7 @@ const make = Effect.gen(function* () {
     Effect.callback((resume) => {
       const { body, headers, method, url } = request
       const slash = url.indexOf("/", url.indexOf("//") + 2)
-      const exchange = new Exchange(resume)
+      const exchange = new Exchange(resume, body?.length ?? 0)
       const streamed = body !== null && !(body instanceof Uint8Array)
       poolFor(url.slice(0, slash), request.connectTimeout).dispatch(
         {

@@ -238,6 +238,26 @@ describe("an upload", () => {
     await ended
   })
 
+  it("whose connection breaks after the last byte has been sent as a whole, though its end was not known", async () => {
+    const url = await listen((request) => {
+      let bytes = 0
+      request.on("data", (chunk: Buffer) => {
+        bytes += chunk.byteLength
+        if (bytes === 100_000) request.destroy()
+      })
+    })
+    const ended = Promise.withResolvers<void>()
+    async function* withheld(): AsyncGenerator<Uint8Array> {
+      yield new Uint8Array(100_000)
+      await ended.promise
+    }
+    const error = await run((transport) =>
+      Effect.flip(transport.send(post(url, { bytes: withheld(), length: 100_000 })))
+    )
+    ended.resolve()
+    assert.strictEqual(error.sent, "all")
+  })
+
   it("whose content fails has been sent in part, and is cut", async () => {
     const { taken, url } = await hold()
     async function* failing(): AsyncGenerator<Uint8Array> {
