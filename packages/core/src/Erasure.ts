@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Access from "./Access.ts"
 import { Catalog } from "./Catalog.ts"
-import type { ForeignBatchEnd } from "./ForeignBatchEnd.ts"
+import { ForeignBatchEnd } from "./ForeignBatchEnd.ts"
 import { type Job, jobKinds, type JobKind } from "./Job.ts"
 import * as JobRefresh from "./JobRefresh.ts"
 import { Jobs } from "./Jobs.ts"
@@ -83,6 +83,7 @@ const pageSize = 200
 const concurrency = 8
 
 const make = Effect.gen(function* () {
+  const batches = yield* ForeignBatchEnd
   const catalog = yield* Catalog
   const jobs = yield* Jobs
   const parts = yield* UploadParts
@@ -119,7 +120,12 @@ const make = Effect.gen(function* () {
     return told("pending", (replica) => (isThere(replica) ? "pending" : "erased"))
   })
 
-  const removeJob = (key: string) => jobs.modify(key, () => null)
+  /** What a crash may have left of a batch's input goes with it. */
+  const removeJob = (key: string) =>
+    Effect.andThen(
+      batches.discard(key),
+      jobs.modify(key, () => null)
+    )
 
   /** Stored responses are deleted where they lie; a provider keeps its own record of a batch, and lets nobody erase it. */
   const removeResponse = Effect.fnUntraced(function* (job: Job) {

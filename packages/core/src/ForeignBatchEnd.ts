@@ -213,10 +213,14 @@ const make = Effect.gen(function* () {
         )
   }
 
-  const readLedger = (job: Job) =>
-    Effect.scoped(
-      Effect.flatMap(blobs.open(Ledger.ledgerKey(job.key)), (content) => Effect.promise(() => Ledger.read(content)))
+  const readLedger = (job: Job) => {
+    const key = Ledger.ledgerKey(job.key)
+    return Effect.scoped(
+      Effect.flatMap(blobs.open(key), (content) =>
+        Effect.tryPromise({ try: () => Ledger.read(content), catch: (cause) => sourceFailed(key, cause) })
+      )
     )
+  }
 
   const collect = Effect.fnUntraced(function* (
     job: Job,

@@ -107,6 +107,19 @@ describe.each(wires.map(({ name }) => name))("a batch on %s", (model) => {
   })
 })
 
+describe.each(wires.map(({ name }) => name))("the making of a batch on %s", (model) => {
+  it("whose answer never comes is not repeated: the batch is found again", async () => {
+    const input = await upload([line(model, "a", "Hello"), line(model, "b", "Hello")])
+    const before = world.emulator(model).batches(model).length
+    world.emulator(model).fault({ route: "batches.create", kind: { acceptThenCut: true }, times: 1 })
+    const created = await create(input.id)
+    assert.strictEqual(world.emulator(model).batches(model).length, before + 1)
+    const ended = await end(model, created.id)
+    assert.strictEqual(ended.status, "completed")
+    assert.strictEqual((await linesOf(ended.output_file_id)).length, 2)
+  })
+})
+
 describe.each(translated)("a translated batch on %s", (model) => {
   it("brings its results back in OpenAI's files, under the client's own names", async () => {
     const pdf = await world.client.files.create({
