@@ -12,7 +12,7 @@ const disturbances = new Map<number, Disturbance>([
 ])
 
 describe.skipIf("missing" in inject("postgres"))("a campaign", () => {
-  it("ends with books that agree", { timeout: 120_000 }, async () => {
+  it("ends with books that agree", { timeout: 180_000 }, async () => {
     const { differences, operations } = await Campaign.run({
       seed,
       operations: 60,

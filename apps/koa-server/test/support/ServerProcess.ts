@@ -26,6 +26,8 @@ export interface Command {
   /** The process has these, a PATH, and nothing else of this process's environment. */
   readonly env?: Readonly<Record<string, string>> | undefined
   readonly directory: string
+  /** How many seconds it may take until it is ready. Default 30. */
+  readonly patience?: number | undefined
   /** Writing more than so many bytes into a file fails, as on a disk that is full. */
   readonly fileSizeLimit?: number | undefined
 }
@@ -123,7 +125,7 @@ export const start = async (command: Command): Promise<ServerProcess> => {
         const found = /listens on (http:\/\/[^\s,]+)/.exec(stdout())?.[1]
         return found !== undefined && (await isReady(found)) && found
       },
-      { what: "the server is ready", seconds: 30 }
+      { what: "the server is ready", seconds: command.patience ?? 30 }
     )
     return {
       ...running,
