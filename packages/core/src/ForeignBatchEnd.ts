@@ -6,11 +6,13 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { BlobStore } from "./BlobStore.ts"
 import { type Bytes, InMemory } from "./Bytes.ts"
+import type { ContentUnavailable } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
 import * as FailedAnswer from "./FailedAnswer.ts"
 import * as Ledger from "./ForeignBatchLedger.ts"
@@ -20,11 +22,12 @@ import { Instance } from "./Instance.ts"
 import { type Job, JobOutput, update } from "./Job.ts"
 import { Jobs } from "./Jobs.ts"
 import { type JsonObject, parseObject } from "./Json.ts"
-import type { Snapshot } from "./JobSync.ts"
+import { JobSync, type Snapshot } from "./JobSync.ts"
 import { ManagedFile } from "./ManagedFile.ts"
 import { ProviderError, Unreachable } from "./ProviderError.ts"
 import type { RemoteJob } from "./Provider.ts"
 import { Registry } from "./Registry.ts"
+import { backoff } from "./Removal.ts"
 import { hexOfText, Sha256 } from "./Sha256.ts"
 import { isConflict, SourceFailed, StorageError } from "./StorageError.ts"
 import { UnifiedIds } from "./UnifiedId.ts"
@@ -88,15 +91,16 @@ export class ForeignBatchEnd extends Context.Service<
   ForeignBatchEnd,
   {
     /**
-     * What a batch that its provider has ended has become, with its files stored and recorded. Undefined while somebody
-     * else is at it.
+     * Ends a batch that its provider has ended: stores and records its files, and answers the row as it then is. Callers
+     * at the same moment share the work, which goes on when they leave; while another instance is at it, the row is
+     * answered as it is.
      */
-    readonly collect: (
+    readonly finish: (
       job: Job,
       target: ProviderAccount,
       batches: ForeignBatches,
       remote: ForeignJob
-    ) => Effect.Effect<Snapshot | undefined, ProviderError | StorageError>
+    ) => Effect.Effect<Job, ContentUnavailable | ProviderError | StorageError>
     /** Removes what only a batch that goes on needs, given the key of its row. */
     readonly discard: (job: string) => Effect.Effect<void>
   }
@@ -110,9 +114,11 @@ const make = Effect.gen(function* () {
   const jobs = yield* Jobs
   const registry = yield* Registry
   const sha256 = yield* Sha256
+  const scope = yield* Effect.scope
+  const sync = yield* JobSync
   const upstream = yield* Upstream
-  /** The jobs whose results this process reads now. */
-  const busy = new Set<string>()
+  /** The batches that this process ends now. */
+  const running = new Map<string, Fiber.Fiber<Job, ContentUnavailable | ProviderError | StorageError>>()
 
   const fileKey = (job: Job, role: Role): string =>
     Uuid.fromDigest(hexOfText(sha256, ["batch result", job.key, role].join("\0")))
@@ -289,34 +295,56 @@ const make = Effect.gen(function* () {
     Effect.flatMap(Clock.currentTimeMillis, (now) =>
       jobs.modify(job.key, (current) =>
         current.state === "active" && current.instance === instance.id
-          ? update(current, { instance: null, claimedUntil: null, dueAt: now + 1_000, attempts: current.attempts + 1 })
+          ? update(current, {
+              instance: null,
+              claimedUntil: null,
+              dueAt: now + backoff(current.attempts),
+              attempts: current.attempts + 1
+            })
           : undefined
       )
     ).pipe(Effect.ignore)
 
-  return ForeignBatchEnd.of({
-    collect: Effect.fn("ForeignBatchEnd.collect")(function* (job, target, batches, remote) {
-      if (busy.has(job.key)) return undefined
-      busy.add(job.key)
-      return yield* Effect.gen(function* () {
-        const claimed = yield* claim(job)
-        if (claimed === undefined) return undefined
-        return yield* collect(claimed, target, batches, remote).pipe(
-          Effect.mapError((error) => (error instanceof ProviderError ? error : failed(target, error))),
-          Effect.onError(() => release(claimed))
-        )
-      }).pipe(Effect.ensuring(Effect.sync(() => busy.delete(job.key))))
-    }),
+  const discard = (job: string) =>
+    Effect.andThen(blobs.remove(Ledger.ledgerKey(job)), blobs.remove(Ledger.inputKey(job))).pipe(
+      Effect.catch((error) => Effect.logWarning("The input of a batch could not be removed", error))
+    )
 
-    discard: (job) =>
-      Effect.andThen(blobs.remove(Ledger.ledgerKey(job)), blobs.remove(Ledger.inputKey(job))).pipe(
-        Effect.catch((error) => Effect.logWarning("The input of a batch could not be removed", error))
+  const end = Effect.fn("ForeignBatchEnd.end")(function* (
+    job: Job,
+    target: ProviderAccount,
+    batches: ForeignBatches,
+    remote: ForeignJob
+  ) {
+    const claimed = yield* claim(job)
+    if (claimed === undefined) return (yield* jobs.read(job.key)) ?? job
+    const ended = yield* collect(claimed, target, batches, remote).pipe(
+      Effect.mapError((error) => (error instanceof ProviderError ? error : failed(target, error))),
+      Effect.flatMap((snapshot) => sync.apply(claimed, snapshot)),
+      Effect.onError(() => release(claimed))
+    )
+    yield* discard(job.key)
+    return ended
+  })
+
+  return ForeignBatchEnd.of({
+    finish: Effect.fnUntraced(function* (job, target, batches, remote) {
+      const known = running.get(job.key)
+      if (known !== undefined) return yield* Fiber.join(known)
+      const started = yield* end(job, target, batches, remote).pipe(
+        Effect.ensuring(Effect.sync(() => running.delete(job.key))),
+        Effect.forkIn(scope)
       )
+      // A fiber that ended at once has been taken from the map before it got there.
+      if (started.pollUnsafe() === undefined) running.set(job.key, started)
+      return yield* Fiber.join(started)
+    }),
+    discard
   })
 })
 
 export const layer: Layer.Layer<
   ForeignBatchEnd,
   never,
-  BlobStore | Catalog | Instance | Jobs | Registry | Sha256 | UnifiedIds | Upstream
+  BlobStore | Catalog | Instance | Jobs | JobSync | Registry | Sha256 | UnifiedIds | Upstream
 > = Layer.effect(ForeignBatchEnd, make)

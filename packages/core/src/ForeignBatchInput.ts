@@ -12,6 +12,7 @@ import * as Ledger from "./ForeignBatchLedger.ts"
 import type { ForeignBatches } from "./ForeignBatches.ts"
 import { isObject, type Json, type JsonObject, parseObject, textOf } from "./Json.ts"
 import type { Provider } from "./Provider.ts"
+import { nextTurn } from "./internal/turn.ts"
 import * as LineReader from "./LineReader.ts"
 
 export interface Encoding {
@@ -136,7 +137,9 @@ export async function* write(
     if (ledger.sent > batches.maxRequests) {
       throw new InputTooLarge(`The input has more than the ${batches.maxRequests} requests that the provider takes.`)
     }
-    if (piece.length >= pieceLength) yield flush()
+    if (piece.length < pieceLength) continue
+    yield flush()
+    await nextTurn()
   }
   piece += close
   yield flush()

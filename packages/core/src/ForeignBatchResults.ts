@@ -5,6 +5,7 @@ import type { ChatTranslator } from "./ChatTranslator.ts"
 import { wireOf } from "./ForeignBatchInput.ts"
 import * as Ledger from "./ForeignBatchLedger.ts"
 import type { ForeignBatches, ForeignResult } from "./ForeignBatches.ts"
+import { nextTurn } from "./internal/turn.ts"
 import { type JsonObject, parseObject } from "./Json.ts"
 import * as LineReader from "./LineReader.ts"
 import * as Usage from "./Usage.ts"
@@ -106,6 +107,7 @@ export class Reader {
       length += line.byteLength
       if (length < pieceLength) continue
       yield concat(pieces)
+      await nextTurn()
       pieces = []
       length = 0
     }

@@ -40,11 +40,7 @@ export const make = Effect.gen(function* () {
     const retrieve = Effect.sync(() => batches.retrieve(job.remoteId ?? ""))
     const remote = yield* upstream.request(target, retrieve, batches.decode)
     if (!remote.ended) return yield* sync.apply(job, ForeignBatchEnd.snapshotOf(job, remote))
-    const end = yield* foreign.collect(job, target, batches, remote)
-    if (end === undefined) return (yield* jobs.read(job.key)) ?? job
-    const ended = yield* sync.apply(job, end)
-    yield* foreign.discard(job.key)
-    return ended
+    return yield* foreign.finish(job, target, batches, remote)
   })
 
   /** Makes a call about a job, whose answer is the job, and records what it says. */

@@ -89,6 +89,18 @@ describe.each(wires.map(({ name }) => name))("a batch on %s", (model) => {
     assert.isNotOk(ended.error_file_id)
   })
 
+  it("is ended once, however many ask at the same moment", async () => {
+    const input = await upload([line(model, "a", "Hello"), line(model, "b", "Hello", { max_tokens: 5 })])
+    const created = await create(input.id)
+    for (let steps = 0; steps < 3; steps++) world.emulator(model).advanceBatches(model)
+    const before = await world.client.files.list({ purpose: "batch_output" })
+    const looks = await Promise.all(Array.from({ length: 5 }, () => world.client.batches.retrieve(created.id)))
+    assert.deepStrictEqual([...new Set(looks.map(({ status }) => status))], ["completed"])
+    assert.strictEqual(new Set(looks.map(({ output_file_id }) => output_file_id)).size, 1)
+    const after = await world.client.files.list({ purpose: "batch_output" })
+    assert.strictEqual(after.data.length, before.data.length + 1)
+  })
+
   it("is cancelled with what was done so far", async () => {
     const input = await upload([line(model, "a", "Hello"), line(model, "b", "Hello"), line(model, "c", "Hello")])
     const created = await create(input.id)
