@@ -26,6 +26,8 @@ const arrows = {
     "provider-azure",
     "provider-anthropic",
     "provider-gemini",
+    "provider-vertex",
+    "provider-bedrock",
     "provider-mistral",
     "provider-xai",
     "provider-together"

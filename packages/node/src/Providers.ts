@@ -2,11 +2,13 @@
 import type { Provider } from "@omnifile/core/Provider"
 import { anthropic } from "@omnifile/provider-anthropic/Anthropic"
 import { azure } from "@omnifile/provider-azure/Azure"
+import { bedrock } from "@omnifile/provider-bedrock/Bedrock"
 import { gemini } from "@omnifile/provider-gemini/Gemini"
 import { mistral } from "@omnifile/provider-mistral/Mistral"
 import { openai } from "@omnifile/provider-openai/OpenAI"
 import { deepseek, fireworks, groq, litellm, ollama, vllm } from "@omnifile/provider-openai/Vendors"
 import { together } from "@omnifile/provider-together/Together"
+import { vertex } from "@omnifile/provider-vertex/Vertex"
 import { xai } from "@omnifile/provider-xai/Xai"
 
 export const builtInProviders: ReadonlyArray<Provider> = [
@@ -14,6 +16,8 @@ export const builtInProviders: ReadonlyArray<Provider> = [
   azure,
   anthropic,
   gemini,
+  vertex,
+  bedrock,
   mistral,
   xai,
   together,

@@ -7,6 +7,7 @@ export const defaultBaseUrls: ReadonlyMap<string, string> = new Map([
   ["openai", "https://api.openai.com/v1"],
   ["anthropic", "https://api.anthropic.com"],
   ["gemini", "https://generativelanguage.googleapis.com"],
+  ["vertex", "https://aiplatform.googleapis.com/v1"],
   ["mistral", "https://api.mistral.ai/v1"],
   ["groq", "https://api.groq.com/openai/v1"],
   ["xai", "https://api.x.ai/v1"],

@@ -23,7 +23,10 @@ interface Options extends Partial<ConstructorParameters<typeof Account>[0]> {
   readonly model?: string
 }
 
-export const make = async (emulator: Emulator, { model = "provider-model", ...options }: Options): Promise<Vendor> => {
+export const make = async (
+  emulator: Pick<Emulator, "baseUrl" | "close">,
+  { model = "provider-model", ...options }: Options
+): Promise<Vendor> => {
   const gateway = await Open.open({
     configuration: {
       accounts: [

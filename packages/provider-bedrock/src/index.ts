@@ -1,0 +1,2 @@
+/** Chat on Amazon Bedrock. */
+export * as Bedrock from "./Bedrock.ts"

@@ -1,0 +1,2 @@
+/** Chat on Vertex AI. */
+export * as Vertex from "./Vertex.ts"
