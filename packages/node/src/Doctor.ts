@@ -16,6 +16,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Backends from "./Backends.ts"
 import type { Configuration } from "./config/Configuration.ts"
+import * as EntraCredentials from "./EntraCredentials.ts"
 import * as UndiciTransport from "./UndiciTransport.ts"
 
 export interface Finding {
@@ -182,7 +183,7 @@ export const examine = (
       { concurrency: 4 }
     )
     return [...(yield* storage(configuration)), ...oneClock(found.flat()), ...secrets(configuration)]
-  }).pipe(Effect.provide(Layer.provide(Upstream.layer, UndiciTransport.layer)))
+  }).pipe(Effect.provide(Layer.provide(Upstream.layer, [UndiciTransport.layer, EntraCredentials.layer(configuration)])))
 
 /** One line for each finding. */
 export const toText = (findings: ReadonlyArray<Finding>): string =>

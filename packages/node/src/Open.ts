@@ -22,6 +22,7 @@ import * as Backends from "./Backends.ts"
 import { type Configuration, directoryOf } from "./config/Configuration.ts"
 import type { Environment } from "./config/Interpolation.ts"
 import * as SecretFile from "./config/SecretFile.ts"
+import * as EntraCredentials from "./EntraCredentials.ts"
 import * as Gateway from "./Gateway.ts"
 import * as Logging from "./Logging.ts"
 import * as NodeBodies from "./NodeBodies.ts"
@@ -86,10 +87,11 @@ const coreOptions = ({ configuration, hooks, providers = [] }: OpenOptions): Omn
   return { catalog, settings: files, hooks }
 }
 
-/** What the core runs on here: the configured storage, secret and limits, undici, and Node's own digests. */
+/** What the core runs on here: the configured storage, secret, limits and identities, undici, and Node's own digests. */
 const layerBackends = (options: OpenOptions) =>
   Layer.mergeAll(
     UndiciTransport.layer,
+    EntraCredentials.layer(options.configuration),
     options.storage ?? Backends.layer(options.configuration),
     NodeMd5.layer,
     NodeSha256.layer,

@@ -12,6 +12,7 @@ import { readFile } from "node:fs/promises"
 import { resolve } from "node:path"
 import { ConfigurationError } from "./ConfigurationError.ts"
 import { decode } from "./Decoder.ts"
+import type { EntraIdentity } from "./EntraSection.ts"
 import type { Environment } from "./Interpolation.ts"
 import type { LimitSettings } from "./LimitsSection.ts"
 import type { CacheLocation, ContentLocation, RegistryLocation } from "./StorageLocation.ts"
@@ -57,6 +58,8 @@ export interface ServerSettings {
 /** Everything refers to something that is there, and no ID, model name or key occurs twice. */
 export interface Configuration {
   readonly accounts: ReadonlyArray<Account>
+  /** Who asks for the tokens of accounts that have none, by ID of the account. Default: the identity of the machine. */
+  readonly entra?: ReadonlyMap<string, EntraIdentity> | undefined
   readonly deployments: ReadonlyArray<Deployment>
   readonly keys: ReadonlyArray<ApiKey>
   /** Beside the limits that keys have of their own. Default: none. */

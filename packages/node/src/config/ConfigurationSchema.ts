@@ -4,6 +4,7 @@ import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import type * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
+import * as EntraSection from "./EntraSection.ts"
 import * as Field from "./Field.ts"
 import * as JobsSection from "./JobsSection.ts"
 import * as LimitsSection from "./LimitsSection.ts"
@@ -38,7 +39,7 @@ const makeAccount = ({ providers }: Options) =>
     provider: Field.knownName(providers, "a provider of this version"),
     base_url: Schema.optional(Field.baseUrl),
     allow_insecure_http: Schema.optional(Field.flag),
-    api_key: Field.credential,
+    api_key: Schema.optional(Field.credential),
     organization: Schema.optional(Field.headerValue),
     project: Schema.optional(Field.headerValue),
     headers: Schema.optional(Schema.Record(Schema.String, Field.headerValue)),
@@ -47,6 +48,7 @@ const makeAccount = ({ providers }: Options) =>
     inline_below: Schema.optional(Field.size),
     api_version: Schema.optional(Field.apiVersion),
     auth: Schema.optional(Field.choice("api_key", "entra")),
+    ...EntraSection.fields,
     quota: Schema.optional(Quota),
     timeouts: Schema.optional(Timeouts),
     attempts: Schema.optional(Field.integer(1, 20)),

@@ -9,6 +9,7 @@ import type { Configuration, ServerSettings, Surroundings } from "./Configuratio
 import { ConfigurationError, type Problem } from "./ConfigurationError.ts"
 import * as ConfigurationSchema from "./ConfigurationSchema.ts"
 import * as Defaults from "./Defaults.ts"
+import * as EntraSection from "./EntraSection.ts"
 import * as Field from "./Field.ts"
 import { valueOf, type Environment } from "./Interpolation.ts"
 import * as JobsSection from "./JobsSection.ts"
@@ -46,7 +47,7 @@ const toAccount = (fields: Fields["accounts"][number]): Account =>
     id: fields.id,
     provider: fields.provider,
     baseUrl: fields.base_url ?? Defaults.defaultBaseUrls.get(fields.provider) ?? "",
-    apiKey: fields.api_key,
+    apiKey: fields.api_key ?? Redacted.make(""),
     headers: toHeaders(fields),
     exclusive: fields.exclusive ?? false,
     policy: toPolicy(fields),
@@ -56,6 +57,13 @@ const toAccount = (fields: Fields["accounts"][number]): Account =>
     auth: fields.auth ?? "api_key",
     quota: toQuota(fields)
   })
+
+/** Where a rule lets an account have no key, it has tokens. */
+const toIdentities = (accounts: Fields["accounts"]): Pick<Configuration, "entra"> => {
+  const keyless = accounts.filter(({ api_key }) => api_key === undefined)
+  if (keyless.length === 0) return {}
+  return { entra: new Map(keyless.map((account) => [account.id, EntraSection.toIdentity(account)])) }
+}
 
 /** The @ and # of a derived ID are in no ID that was given. */
 const toDeployments = ({ deployments, name }: Fields["models"][number]): ReadonlyArray<Deployment> => {
@@ -143,6 +151,7 @@ const toConfiguration = (fields: Fields, cwd: string, fromEnv: Partial<ServerSet
   const azure = storage?.azure && StorageSection.toAzureSettings(storage.azure)
   return {
     accounts: accounts.map(toAccount),
+    ...toIdentities(accounts),
     deployments: models.flatMap(toDeployments),
     keys: keys.map(toKey),
     ...toLimits(limits, storage?.cache),

@@ -157,23 +157,57 @@ const limitedTeams: Rule = (tree) => {
   )
 }
 
-/** The credentials of an account as one text, or undefined if they cannot be read. */
-const credentialsOf = (account: unknown): string | undefined => {
+/** What may stand in the place of a key. */
+const keyOrIdentity: Rule = (tree) =>
+  accounts(tree).flatMap(({ path, value }): ReadonlyArray<Finding> => {
+    if (typeof value !== "object" || value === null) return []
+    const has = (field: string) => fieldOf(value, field) !== undefined
+    const find = (field: string, message: string, kind: "absence" | "name"): Finding => ({
+      path: [...path, field],
+      message,
+      kind
+    })
+    const isEntra = textField(value, "auth") === "entra"
+    if (!isEntra || has("api_key")) {
+      const identity = ["tenant_id", "client_id", "client_secret"].filter(has)
+      return [
+        ...(has("api_key") ? [] : [find("api_key", "is required", "absence")]),
+        ...identity.map((field) => find(field, "is only for auth: entra without an api_key", "name"))
+      ]
+    }
+    if (!has("tenant_id") && !has("client_secret")) return []
+    return ["tenant_id", "client_id", "client_secret"]
+      .filter((field) => !has(field))
+      .map((field) => find(field, "is required beside the others", "absence"))
+  })
+
+interface SharedAccount {
+  readonly baseUrl: string
+  /** Undefined for tokens, with which one sees what is there whoever one is. */
+  readonly apiKey: string | undefined
+}
+
+/** Where the files of an account are, or undefined if that cannot be read. */
+const placeOf = (account: unknown): SharedAccount | undefined => {
   const apiKey = textField(account, "api_key")
   const baseUrl = textField(account, "base_url") ?? defaultBaseUrls.get(textField(account, "provider") ?? "")
-  return apiKey === undefined || baseUrl === undefined
-    ? undefined
-    : JSON.stringify([baseUrl.replace(/\/+$/, ""), apiKey])
+  if (baseUrl === undefined || (apiKey === undefined && textField(account, "auth") !== "entra")) return undefined
+  return { baseUrl: baseUrl.replace(/\/+$/, ""), apiKey }
 }
+
+const isSamePlace = (one: SharedAccount, other: SharedAccount | undefined): boolean =>
+  one.baseUrl === other?.baseUrl &&
+  (one.apiKey === undefined || other.apiKey === undefined || one.apiKey === other.apiKey)
 
 /** In an exclusive account, files of another account with the same credentials would be deleted as orphans. */
 const exclusiveMeansAlone: Rule = (tree) => {
-  const all = accounts(tree).map((account) => ({ ...account, credentials: credentialsOf(account.value) }))
-  return all.flatMap(({ credentials, path, value }) => {
-    if (credentials === undefined || !isTrue(fieldOf(value, "exclusive"))) return []
-    const other = all.find((account) => account.path !== path && account.credentials === credentials)
+  const all = accounts(tree).map((account) => ({ ...account, place: placeOf(account.value) }))
+  return all.flatMap(({ path, place, value }) => {
+    if (place === undefined || !isTrue(fieldOf(value, "exclusive"))) return []
+    const other = all.find((account) => account.path !== path && isSamePlace(place, account.place))
     if (other === undefined) return []
-    const message = `cannot be true: ${showPath(other.path)} has the same base_url and api_key`
+    const hasKeys = place.apiKey !== undefined && other.place?.apiKey !== undefined
+    const message = `cannot be true: ${showPath(other.path)} has the same base_url${hasKeys ? " and api_key" : ""}`
     return [{ path: [...path, "exclusive"], message }]
   })
 }
@@ -236,6 +270,7 @@ export const check = (tree: unknown, providers: ReadonlyArray<string>): Readonly
     noInsecureHttp,
     headerNames,
     fieldsOfProviders,
+    keyOrIdentity,
     exclusiveMeansAlone,
     limitedTeams,
     sharedRegistryNeedsSecret,
