@@ -45,7 +45,7 @@ const reading = (it: It): void => {
       const key = yield* freshKey
       const whole = bytesOf(2, 2 * MiB)
       yield* store.put(key, Bytes.fromArray(whole))
-      for (let round = 0; round < 300; round++) {
+      for (let round = 0; round < 150; round++) {
         yield* Effect.scoped(
           Effect.gen(function* () {
             const bytes = yield* store.open(key)
