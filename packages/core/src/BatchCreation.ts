@@ -28,6 +28,8 @@ import { Registry } from "./Registry.ts"
 import { Replication } from "./Replication.ts"
 import { Settings } from "./Settings.ts"
 import { Sha256 } from "./Sha256.ts"
+import * as SplitCreation from "./SplitCreation.ts"
+import * as SplitLines from "./SplitLines.ts"
 import { UnifiedIds } from "./UnifiedId.ts"
 import type { ProviderAccount } from "./Upstream.ts"
 
@@ -49,6 +51,7 @@ export const make = Effect.gen(function* () {
   const replication = yield* Replication
   const settings = yield* Settings
   const sha256 = yield* Sha256
+  const split = yield* SplitCreation.make(creation)
 
   /** The file with its content in our store, where it can be read line by line. */
   const kept = (file: ManagedFile) =>
@@ -161,14 +164,10 @@ export const make = Effect.gen(function* () {
   const newest = (file: ManagedFile) => Effect.map(registry.file(file.key), (row) => row ?? file)
 
   /** The input and the files that it names, in the account; and the request that names them. */
-  const prepare = (
-    operation: CreateBatch,
-    file: ManagedFile,
-    summary: BatchSummary,
-    named: ReadonlyArray<JobCreation.Read>
-  ) =>
+  const prepare = (operation: CreateBatch, lines: SplitLines.Lines, named: ReadonlyArray<JobCreation.Read>) =>
     Effect.fnUntraced(function* (deployment: Deployment, target: ProviderAccount, key: string) {
       const { account, model } = deployment
+      const { bytes, file, open, part, summary } = lines
       const copies = yield* Effect.forEach(
         named,
         Effect.fnUntraced(function* (read) {
@@ -186,11 +185,11 @@ export const make = Effect.gen(function* () {
       const rewriting = { model, files, allowProviderIds: settings.allowProviderIds }
       const { batches, foreignBatches } = target.provider
       if (batches === null && foreignBatches !== null) {
-        const plan = { operation, file, summary, rewriting, copies }
+        const plan = { operation, file, summary, open, part, rewriting, copies }
         return yield* foreign.prepare(plan, deployment, target, foreignBatches, key)
       }
-      const source = BatchVariant.source(file, summary, rewriting, sha256, blobs.open(file.key))
-      const input = yield* replication.ensure(yield* newest(file), account, source, jobLead)
+      const source = BatchVariant.source({ bytes }, summary, rewriting, sha256, open)
+      const input = yield* replication.ensure(yield* newest(file), account, SplitLines.named(source, part), jobLead)
       const reads = [
         new JobInput({ file: file.key, id: operation.inputFile.id, role: "input", remoteId: input.remoteId }),
         ...copies.map(
@@ -214,15 +213,26 @@ export const make = Effect.gen(function* () {
       yield* checkEndpoint(operation, summary)
       const named = yield* lineFiles(principal, summary)
       const model = yield* chooseModel(principal, operation, file, summary)
-      return yield* creation.create(call, {
+      const lines: SplitLines.Lines = { file, bytes: file.bytes, open: blobs.open(file.key), part: "", summary }
+      const plan: JobCreation.Plan = {
         kind: "batch",
         model,
         reads: [{ file, id: inputFile.id, param: inputFile.param, role: "input" }, ...named],
         idempotencyKey,
         admit: limits.take(principal, { batchLines: summary.requests }),
-        fingerprint: [operation.body],
-        prepare: prepare(operation, file, summary, named)
-      })
+        fingerprint: operation.split === true ? [operation.body, "split"] : [operation.body],
+        prepare: prepare(operation, lines, named)
+      }
+      if (operation.split !== true) return yield* creation.create(call, plan)
+      const prepareOf = (whole: CreateBatch, part: SplitLines.Lines) => {
+        const used = new Set(part.summary.files.map(({ value }) => value))
+        return prepare(
+          whole,
+          part,
+          named.filter(({ id }) => used.has(id))
+        )
+      }
+      return yield* split.create(call, plan, lines, prepareOf)
     })
   }
 })

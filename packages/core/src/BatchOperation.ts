@@ -9,6 +9,8 @@ export interface CreateBatch {
   readonly inputFile: { readonly id: string; readonly param: string }
   /** The model that the request asks for beside its lines, or null. */
   readonly model: string | null
+  /** Whether the lines may be dealt out over several deployments. Default: no. */
+  readonly split?: boolean | undefined
   readonly idempotencyKey: string | null
 }
 

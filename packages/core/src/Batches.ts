@@ -26,6 +26,7 @@ import type { Principal } from "./Principal.ts"
 import type { Registry } from "./Registry.ts"
 import type { Replication } from "./Replication.ts"
 import type { Sha256 } from "./Sha256.ts"
+import type { SplitEnd } from "./SplitEnd.ts"
 import type { UnifiedIds } from "./UnifiedId.ts"
 import type { Upstream } from "./Upstream.ts"
 
@@ -47,11 +48,11 @@ const objectOf = ({ object }: Job): JsonObject => parseObject(object) ?? {}
 const make = Effect.gen(function* () {
   const creation = yield* BatchCreation.make
   const jobs = yield* Jobs
-  const { act, current } = yield* JobRefresh.make
+  const { cancelBatch, current } = yield* JobRefresh.make
 
   const cancel = Effect.fnUntraced(function* (principal: Principal, { id }: CancelBatch) {
     const job = yield* jobs.find(principal, "batch", id)
-    if (job.state !== "ended") return yield* act(job, (protocol, remoteId) => protocol.cancel(remoteId))
+    if (job.state !== "ended") return yield* cancelBatch(job)
     const { status } = objectOf(job)
     if (status === "cancelled") return job
     const message = `The batch cannot be cancelled any more: its status is ${String(status)}.`
@@ -114,6 +115,7 @@ export const layer: Layer.Layer<
   | Registry
   | Replication
   | Sha256
+  | SplitEnd
   | UnifiedIds
   | Upstream
 > = Layer.effect(Batches, make)

@@ -10,7 +10,7 @@ import * as Result from "effect/Result"
 import * as Access from "./Access.ts"
 import { Catalog } from "./Catalog.ts"
 import { ForeignBatchEnd } from "./ForeignBatchEnd.ts"
-import { type Job, jobKinds, type JobKind } from "./Job.ts"
+import { type Job, type JobKind, listedKinds } from "./Job.ts"
 import * as JobRefresh from "./JobRefresh.ts"
 import { Jobs } from "./Jobs.ts"
 import type { JobSync } from "./JobSync.ts"
@@ -20,6 +20,7 @@ import { Registry } from "./Registry.ts"
 import { instant, listPosition } from "./RegistryIndexes.ts"
 import { Removal } from "./Removal.ts"
 import { isConflict, type StorageError } from "./StorageError.ts"
+import type { SplitEnd } from "./SplitEnd.ts"
 import { UploadParts } from "./UploadParts.ts"
 import { Upstream } from "./Upstream.ts"
 import { UsageRecord } from "./UsageRecord.ts"
@@ -139,8 +140,13 @@ const make = Effect.gen(function* () {
     return "erased" as const
   })
 
+  const cancelAt = (job: Job) =>
+    job.kind === "batch"
+      ? refresh.cancelBatch(job)
+      : refresh.act(job, (protocol, remoteId) => protocol.cancel(remoteId))
+
   const cancel = Effect.fnUntraced(function* (job: Job) {
-    const after = yield* Effect.result(refresh.act(job, (protocol, remoteId) => protocol.cancel(remoteId)))
+    const after = yield* Effect.result(cancelAt(job))
     // One that is over meanwhile cannot be cancelled any more.
     const current = Result.isSuccess(after)
       ? after.success
@@ -168,7 +174,7 @@ const make = Effect.gen(function* () {
 
   const eraseJobs = Effect.fnUntraced(function* (scopes: ReadonlyArray<Access.Scope>, dryRun: boolean) {
     const erased: Array<ErasedJob> = []
-    for (const kind of jobKinds) {
+    for (const kind of listedKinds) {
       let after: Job | null = null
       for (;;) {
         const page: ReadonlyArray<Job> = yield* jobs.list({ scopes, kind, after, limit: pageSize })
@@ -278,5 +284,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   Erasure,
   never,
-  Catalog | ForeignBatchEnd | Jobs | JobSync | Registry | Removal | UploadParts | Upstream
+  Catalog | ForeignBatchEnd | Jobs | JobSync | Registry | Removal | SplitEnd | UploadParts | Upstream
 > = Layer.effect(Erasure, make)

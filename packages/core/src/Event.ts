@@ -144,7 +144,7 @@ const objectOf = (job: Job | undefined): JsonObject => (job === undefined ? {} :
 
 /** What a change of a job's row means to others: it was created, or its status is another one. */
 export const ofJob = (before: Job | undefined, after: Job | null): ReadonlyArray<Draft> => {
-  if (after === null || after.id === null) return []
+  if (after === null || after.id === null || after.parent !== undefined) return []
   const { account, id, kind } = after
   if (kind !== "batch" && kind !== "fine_tuning_job") return []
   const object = objectOf(after)
@@ -154,7 +154,8 @@ export const ofJob = (before: Job | undefined, after: Job | null): ReadonlyArray
     const value = object[name]
     return typeof value === "string" ? [[name, value] as const] : []
   })
-  const data = { ...Object.fromEntries(fields), id, account }
+  // A batch of several parts is at no account of its own.
+  const data = { ...Object.fromEntries(fields), id, account: after.parts === undefined ? account : null }
   const prefix = jobPrefixes[kind]
   const changed = `${prefix}.${String(object["status"])}`
   const isOther = isNew || objectOf(before)["status"] !== object["status"]

@@ -32,11 +32,15 @@ export interface Options {
    * would do what must be done once. An answer that tells of a fault is for the attempt itself to look into.
    */
   readonly once?: boolean | undefined
+  /** The ID of the deployment that is tried before all others. */
+  readonly first?: string | undefined
 }
 
 export class Failover extends Context.Service<
   Failover,
   {
+    /** The deployments that may serve the call, in the order in which they would be tried. */
+    readonly candidates: (call: RoutedCall, model: string) => Effect.Effect<ReadonlyArray<Deployment>, CallError>
     /**
      * Makes attempts at deployments of a model until one succeeds. The scope holds what the attempt's result still
      * needs; while it is open the deployment counts as busy.
@@ -167,9 +171,13 @@ const make = Effect.gen(function* () {
   })
 
   return Failover.of({
+    candidates: candidatesOf,
     run: Effect.fnUntraced(function* (call, model, attempt, options = {}) {
       const failures: Array<AccountFailure | ProviderError> = []
-      for (const deployment of yield* candidatesOf(call, model)) {
+      const ordered = yield* candidatesOf(call, model)
+      const { first } = options
+      const isFirst = ({ id }: Deployment) => id === first
+      for (const deployment of [...ordered.filter(isFirst), ...ordered.filter((other) => !isFirst(other))]) {
         const target = catalog.accounts.get(deployment.account)
         if (target === undefined) continue
         const outcome = yield* tryCandidate(call, deployment, attempt(deployment, target), options)

@@ -6,10 +6,11 @@ import type { Job } from "./Job.ts"
 export const namedReaders = 20
 
 /** `readers` are more than {@link namedReaders} if there are more. */
-export const fileInUse = (id: string, readers: ReadonlyArray<Pick<Job, "id">>): Conflicting => {
+export const fileInUse = (id: string, readers: ReadonlyArray<Pick<Job, "id" | "parent">>): Conflicting => {
+  const known = readers.filter(({ parent }) => parent === undefined)
   // One that is just being created has no ID yet.
-  const names = readers.flatMap((job) => job.id ?? []).slice(0, namedReaders)
-  const others = readers.length > names.length ? ["others"] : []
+  const names = known.flatMap((job) => job.id ?? []).slice(0, namedReaders)
+  const others = known.length > names.length ? ["others"] : []
   const which = names.length === 0 ? "a job that is being created" : [...names, ...others].join(", ")
   return new Conflicting({
     message: `The file ${id} is read by jobs that have not ended: ${which}.`,

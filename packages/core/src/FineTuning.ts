@@ -24,6 +24,7 @@ import type { Principal } from "./Principal.ts"
 import type { Decoded, FineTuningProtocol, ProviderCall } from "./Provider.ts"
 import type { Registry } from "./Registry.ts"
 import type { Replication } from "./Replication.ts"
+import type { SplitEnd } from "./SplitEnd.ts"
 import type { UnifiedIds } from "./UnifiedId.ts"
 import { Upstream } from "./Upstream.ts"
 
@@ -202,6 +203,7 @@ export const layer: Layer.Layer<
   | JobSync
   | Registry
   | Replication
+  | SplitEnd
   | UnifiedIds
   | Upstream
 > = Layer.effect(FineTuning, make)

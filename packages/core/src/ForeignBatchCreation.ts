@@ -30,6 +30,9 @@ export interface Plan {
   readonly operation: CreateBatch
   readonly file: ManagedFile
   readonly summary: BatchSummary
+  /** The lines, and what tells a part of them from the whole file. */
+  readonly open: CopySource["open"]
+  readonly part: string
   readonly rewriting: BatchVariant.Rewriting
   /** The files that lines name, in the account. */
   readonly copies: ReadonlyArray<{ readonly read: Read; readonly remoteId: string; readonly reference: string }>
@@ -90,7 +93,7 @@ export const make = Effect.gen(function* () {
     // What a try at another deployment has left.
     yield* blobs.remove(Ledger.inputKey(key))
     yield* blobs.remove(Ledger.ledgerKey(key))
-    const content = yield* blobs.open(file.key)
+    const content = yield* plan.open
     yield* blobs
       .put(Ledger.inputKey(key), Input.write(content, encoding, ledger))
       .pipe(Effect.catchTag("StorageError", (error) => writeFailed(file, error)))
@@ -108,7 +111,7 @@ export const make = Effect.gen(function* () {
 
   /** The copy of the input in the account. */
   const upload = Effect.fnUntraced(function* (
-    { file, rewriting }: Plan,
+    { file, part, rewriting }: Plan,
     { account, provider }: ProviderAccount,
     described: NonNullable<ForeignBatches["inputFile"]>,
     key: string
@@ -116,7 +119,7 @@ export const make = Effect.gen(function* () {
     const { files, model } = rewriting
     const digest = files.size === 0 ? null : hexOfText(sha256, JSON.stringify([...files]))
     const source: CopySource = {
-      variant: BatchVariant.foreignName(provider.id, model, digest),
+      variant: part + BatchVariant.foreignName(provider.id, model, digest),
       length: yield* blobs.size(Ledger.inputKey(key)),
       open: blobs.open(Ledger.inputKey(key)),
       described: { ...described, mediaType: described.contentType, purpose: purposeOfCopy(file) }

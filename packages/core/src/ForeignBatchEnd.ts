@@ -10,6 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import * as BatchEnding from "./BatchEnding.ts"
 import { BlobStore } from "./BlobStore.ts"
 import { type Bytes, InMemory } from "./Bytes.ts"
 import type { ContentUnavailable } from "./CallError.ts"
@@ -19,28 +20,21 @@ import * as Ledger from "./ForeignBatchLedger.ts"
 import { lines, Reader } from "./ForeignBatchResults.ts"
 import type { ForeignBatches, ForeignJob } from "./ForeignBatches.ts"
 import { Instance } from "./Instance.ts"
-import { type Job, JobOutput, update } from "./Job.ts"
+import { type Job, type JobOutput, update } from "./Job.ts"
 import { Jobs } from "./Jobs.ts"
 import { type JsonObject, parseObject } from "./Json.ts"
 import { JobSync, type Snapshot } from "./JobSync.ts"
-import { ManagedFile } from "./ManagedFile.ts"
 import { ProviderError, Unreachable } from "./ProviderError.ts"
 import type { RemoteJob } from "./Provider.ts"
-import { Registry } from "./Registry.ts"
+import type { Registry } from "./Registry.ts"
 import { backoff } from "./Removal.ts"
-import { hexOfText, Sha256 } from "./Sha256.ts"
-import { isConflict, SourceFailed, StorageError } from "./StorageError.ts"
-import { UnifiedIds } from "./UnifiedId.ts"
+import type { Sha256 } from "./Sha256.ts"
+import type { StorageError } from "./StorageError.ts"
+import type { UnifiedIds } from "./UnifiedId.ts"
 import { type ProviderAccount, Upstream } from "./Upstream.ts"
-import * as Uuid from "./Uuid.ts"
 
 /** For so long nobody else begins to read the same results. */
 const patience = Duration.toMillis(Duration.minutes(10))
-
-const roles = ["output_file_id", "error_file_id"] as const
-type Role = (typeof roles)[number]
-
-const contentType = "application/jsonl"
 
 /** Of a provider whose batches are its own; null for all others. */
 export const batchesOf = (job: Pick<Job, "kind">, { provider }: ProviderAccount): ForeignBatches | null =>
@@ -52,13 +46,6 @@ const countsOf = (object: JsonObject): JsonObject => {
 }
 
 type ResultPage = { readonly results: ReadonlyArray<JsonObject>; readonly next: string | null }
-
-const drain = async (content: Bytes): Promise<void> => {
-  for await (const _ of content);
-}
-
-const sourceFailed = (key: string, cause: unknown): StorageError =>
-  new StorageError({ backend: "batches", method: "read", reason: new SourceFailed({ key, cause }) })
 
 const numberOf = (value: unknown): number => (typeof value === "number" ? value : 0)
 
@@ -108,80 +95,15 @@ export class ForeignBatchEnd extends Context.Service<
 
 const make = Effect.gen(function* () {
   const blobs = yield* BlobStore
+  const { fileKey, record, store } = yield* BatchEnding.make
   const catalog = yield* Catalog
-  const ids = yield* UnifiedIds
   const instance = yield* Instance
   const jobs = yield* Jobs
-  const registry = yield* Registry
-  const sha256 = yield* Sha256
   const scope = yield* Effect.scope
   const sync = yield* JobSync
   const upstream = yield* Upstream
   /** The batches that this process ends now. */
   const running = new Map<string, Fiber.Fiber<Job, ContentUnavailable | ProviderError | StorageError>>()
-
-  const fileKey = (job: Job, role: Role): string =>
-    Uuid.fromDigest(hexOfText(sha256, ["batch result", job.key, role].join("\0")))
-
-  /** Stores content, unless the file is there already, and measures it. */
-  const store = Effect.fnUntraced(function* (key: string, content: Bytes) {
-    const hasher = sha256.hasher()
-    let bytes = 0
-    const measured: Bytes = {
-      async *[Symbol.asyncIterator]() {
-        for await (const chunk of content) {
-          bytes += chunk.byteLength
-          hasher.update(chunk)
-          yield chunk
-        }
-      }
-    }
-    if ((yield* registry.file(key)) === undefined) {
-      // What a crash has left.
-      yield* blobs.remove(key)
-      yield* blobs.put(key, measured)
-    } else {
-      yield* Effect.tryPromise({ try: () => drain(measured), catch: (cause) => sourceFailed(key, cause) })
-    }
-    return { bytes, sha256: hasher.digest() }
-  })
-
-  /** The file's row: a new one, or that of who was faster. */
-  const record = Effect.fnUntraced(function* (
-    job: Job,
-    role: Role,
-    { bytes, sha256 }: { readonly bytes: number; readonly sha256: string },
-    outputLife: number | null
-  ) {
-    const key = fileKey(job, role)
-    const now = yield* Clock.currentTimeMillis
-    const expiresAt = outputLife === null ? null : now + outputLife * 1000
-    const identity = { uuid: key, contentType, models: [], providerFileId: null, deployment: job.deployment }
-    const row = new ManagedFile({
-      key,
-      id: ids.encode({ _tag: "File", ...identity }),
-      state: "ready",
-      owner: job.owner,
-      filename: `${job.id ?? job.key}_${role === "output_file_id" ? "output" : "error"}.jsonl`,
-      bytes,
-      sha256,
-      declaredType: null,
-      contentType,
-      purpose: "batch_output",
-      createdAt: now,
-      expiresAt,
-      models: [],
-      kept: true,
-      replicas: [],
-      lostUploads: [],
-      instance: null,
-      idempotency: null,
-      dueAt: expiresAt,
-      attempts: 0
-    })
-    yield* registry.insertFile(row).pipe(Effect.catchIf(isConflict, () => Effect.void))
-    return new JobOutput({ role, remoteId: key, file: key, id: row.id ?? "" })
-  })
 
   /** All results, one after the other. */
   const resultsOf = Effect.fnUntraced(function* (target: ProviderAccount, batches: ForeignBatches, remote: ForeignJob) {
@@ -223,7 +145,7 @@ const make = Effect.gen(function* () {
     const key = Ledger.ledgerKey(job.key)
     return Effect.scoped(
       Effect.flatMap(blobs.open(key), (content) =>
-        Effect.tryPromise({ try: () => Ledger.read(content), catch: (cause) => sourceFailed(key, cause) })
+        Effect.tryPromise({ try: () => Ledger.read(content), catch: (cause) => BatchEnding.sourceFailed(key, cause) })
       )
     )
   }

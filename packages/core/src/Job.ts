@@ -40,6 +40,18 @@ export class JobOutput extends Schema.Class<JobOutput>("JobOutput")({
   id: Schema.String
 }) {}
 
+/** A stretch of a batch's lines that runs as a batch of its own. */
+export class JobPart extends Schema.Class<JobPart>("JobPart")({
+  /** The key of that batch's row. */
+  key: Schema.String,
+  /** The first of its lines, counted from 0 without blank ones. */
+  from: Schema.Int,
+  /** The line after its last. */
+  to: Schema.Int,
+  /** Why no provider took it, as far as that is known. */
+  refusal: Schema.NullOr(Schema.String)
+}) {}
+
 /** Times in milliseconds since 1970. */
 export class Job extends Schema.Class<Job>("Job")({
   /** The key of the row: the UUID inside the unified ID, or one made of an imported ID. */
@@ -69,7 +81,11 @@ export class Job extends Schema.Class<Job>("Job")({
   /** How often background work has failed in a row. */
   attempts: Schema.Int,
   /** The idempotency record that the create of this job holds. */
-  idempotency: Schema.NullOr(Schema.String)
+  idempotency: Schema.NullOr(Schema.String),
+  /** The parts of a batch that runs on several deployments at once: it is at no provider itself. */
+  parts: Schema.optionalKey(Schema.Array(JobPart)),
+  /** The key of the batch that this is a part of. Clients know nothing of parts. */
+  parent: Schema.optionalKey(Schema.String)
 }) {}
 
 type Fields = typeof Job.Type extends infer J ? { -readonly [K in keyof J]: J[K] } : never
@@ -103,18 +119,31 @@ export const draft = (
 /** A copy of the row with some fields changed. */
 export const update = (job: Job, changes: Partial<Fields>): Job => new Job({ ...job, ...changes })
 
+/** What lists tell apart: the parts of a batch are in none that a client sees. */
+export const listedKinds = [...jobKinds, "batch_part"] as const
+export type ListedKind = (typeof listedKinds)[number]
+
+/** Whose the files are that the job makes: those of a part are nobody's, and go when they have been put together. */
+export const ownerOfOutputs = ({ owner, parent }: Job): Owner =>
+  parent === undefined ? owner : new Owner({ user: null, team: null, keyHash: null })
+
+/** The files of a part go by themselves after so many milliseconds, should nobody have taken them away. */
+export const partFileLife = 30 * 24 * 60 * 60 * 1000
+
 /** The partition of the `list` index for the jobs of one kind in one scope. */
-export const listPartition = (scope: Scope, kind: JobKind): string => `${scope}?${kind}`
+export const listPartition = (scope: Scope, kind: ListedKind): string => `${scope}?${kind}`
 
 /** Where a job stands in lists. */
 export const listPosition = (job: Job): Position => ({ sort: instant(job.createdAt), key: job.key })
 
 /** Under which index entries a job is found. */
 export const entries = (job: Job): ReadonlyArray<IndexEntry> => {
-  const { account, createdAt, dueAt, id, kind, owner, reads, remoteId, state } = job
+  const { account, createdAt, dueAt, id, kind, owner, parent, reads, remoteId, state } = job
   const found: Array<IndexEntry> = []
   if (id !== null) {
-    const partitions = scopesOfOwner(owner).map((scope) => listPartition(scope, kind))
+    const partitions = scopesOfOwner(owner).map((scope) =>
+      listPartition(scope, parent === undefined ? kind : "batch_part")
+    )
     found.push({ index: "list", partitions, sort: instant(createdAt) })
   }
   if (dueAt !== null) found.push({ index: "due", partitions: ["all"], sort: instant(dueAt) })

@@ -60,6 +60,8 @@ export interface Plan {
   readonly model: string
   readonly reads: ReadonlyArray<Read>
   readonly idempotencyKey: string | null
+  /** For a part of a batch: its row's key, the batch's, and the deployment that is to be asked first. */
+  readonly part?: { readonly key: string; readonly parent: string; readonly first: string } | undefined
   /** Asked before any account is, and not for a request whose job is there already. */
   readonly admit?: Effect.Effect<void, CallError> | undefined
   /** Everything by which two requests differ. */
@@ -129,7 +131,7 @@ export const make = Effect.gen(function* () {
   const sync = yield* JobSync
   const upstream = yield* Upstream
 
-  const rowOf = (call: Call, { kind, model, reads }: Plan, key: string, now: number) =>
+  const rowOf = (call: Call, { kind, model, part, reads }: Plan, key: string, now: number) =>
     draft(
       {
         key,
@@ -137,7 +139,8 @@ export const make = Effect.gen(function* () {
         owner: Access.ownerOf(call.principal),
         modelName: model,
         reads: reads.map(({ file, id, role }) => ({ file: file.key, id, role, remoteId: null })),
-        instance: instance.id
+        instance: instance.id,
+        ...(part === undefined ? {} : { parent: part.parent })
       },
       now,
       now + settings.instanceTtl
@@ -150,7 +153,11 @@ export const make = Effect.gen(function* () {
   })
 
   /** Writes the row; or answers the job that an equal request has made. */
-  const begin = Effect.fnUntraced(function* (call: Call, plan: Plan, row: Job) {
+  const begin = Effect.fnUntraced(function* (
+    call: Call,
+    plan: Pick<Plan, "fingerprint" | "idempotencyKey" | "kind" | "reads">,
+    row: Job
+  ) {
     const { fingerprint, idempotencyKey, kind, reads } = plan
     if (idempotencyKey === null) {
       yield* jobs.create(row, reads)
@@ -256,6 +263,8 @@ export const make = Effect.gen(function* () {
   })
 
   return {
+    begin,
+
     /**
      * The job, as the provider first describes it. Under an idempotency key that has been used for the same request,
      * the job of that time, as it is known.
@@ -264,7 +273,7 @@ export const make = Effect.gen(function* () {
       call: Call<CreateBatch | CreateFineTuningJob>,
       plan: Plan
     ): Effect.fn.Return<Job, CallError, Scope.Scope> {
-      const key = yield* Uuid.make
+      const key = plan.part?.key ?? (yield* Uuid.make)
       const now = yield* Clock.currentTimeMillis
       yield* instance.hold(JobRecovery.creationOf(key))
       const progress: Progress = { key, maybeThere: false }
@@ -273,7 +282,7 @@ export const make = Effect.gen(function* () {
         if (earlier !== null) return earlier
         if (plan.admit !== undefined) yield* plan.admit
         const run = (deployment: Deployment, target: ProviderAccount) => attempt(plan, progress, deployment, target)
-        return yield* failover.run(call, plan.model, run, { once: true })
+        return yield* failover.run(call, plan.model, run, { once: true, first: plan.part?.first })
       }).pipe(
         Effect.catch((error) =>
           conclude(progress).pipe(

@@ -19,7 +19,8 @@ import { Jobs } from "./Jobs.ts"
 import type { JobSync } from "./JobSync.ts"
 import { backoff } from "./Removal.ts"
 import { Settings } from "./Settings.ts"
-import type { StorageError } from "./StorageError.ts"
+import type { SplitEnd } from "./SplitEnd.ts"
+import { StorageError } from "./StorageError.ts"
 import type { UnifiedIds } from "./UnifiedId.ts"
 import type { Upstream } from "./Upstream.ts"
 
@@ -37,7 +38,7 @@ const rowsOfRound = 500
 const make = Effect.gen(function* () {
   const jobs = yield* Jobs
   const recovery = yield* JobRecovery.make
-  const { refresh } = yield* JobRefresh.make
+  const { refresh, refreshParts } = yield* JobRefresh.make
   const settings = yield* Settings
   const scope = yield* Effect.scope
   const permits = yield* Semaphore.make(settings.jobs.pollConcurrency)
@@ -67,7 +68,17 @@ const make = Effect.gen(function* () {
     )
   })
 
+  const followParts = (batch: Job) =>
+    refreshParts(batch).pipe(
+      Effect.catch((error) =>
+        error instanceof StorageError
+          ? Effect.fail(error)
+          : Effect.logInfo("The files of a batch could not be put together yet; it will be tried again", error)
+      )
+    )
+
   const attend = (job: Job): Effect.Effect<unknown, StorageError> => {
+    if (job.parts !== undefined) return followParts(job)
     switch (job.kind) {
       case "batch":
       case "fine_tuning_job":
@@ -106,5 +117,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   JobPoller,
   never,
-  Catalog | ForeignBatchEnd | Instance | Jobs | JobSync | UnifiedIds | Upstream
+  Catalog | ForeignBatchEnd | Instance | Jobs | JobSync | SplitEnd | UnifiedIds | Upstream
 > = Layer.effect(JobPoller, make)

@@ -9,6 +9,7 @@ import * as ForeignBatchEnd from "./ForeignBatchEnd.ts"
 import type { ForeignBatches } from "./ForeignBatches.ts"
 import * as JobProtocol from "./JobProtocol.ts"
 import { Jobs } from "./Jobs.ts"
+import { SplitEnd } from "./SplitEnd.ts"
 import { JobSync } from "./JobSync.ts"
 import type { ProviderCall } from "./Provider.ts"
 import { ProviderError, Unreachable } from "./ProviderError.ts"
@@ -26,6 +27,7 @@ const shortPatience = Duration.seconds(20)
 export const make = Effect.gen(function* () {
   const foreign = yield* ForeignBatchEnd.ForeignBatchEnd
   const jobs = yield* Jobs
+  const split = yield* SplitEnd
   const sync = yield* JobSync
   const upstream = yield* Upstream
 
@@ -70,27 +72,55 @@ export const make = Effect.gen(function* () {
       })
     )
 
+  /** The last that is known stands while the provider does not answer. */
+  const currentOf = (job: Job): Effect.Effect<Job, CallError> =>
+    job.state === "ended"
+      ? Effect.succeed(job)
+      : look(job, shortPatience).pipe(
+          Effect.catchTag(["ProviderError", "ContentUnavailable"], (error) =>
+            Effect.as(Effect.logInfo("A job's state could not be asked for", error), job)
+          )
+        )
+
+  const actOn = (job: Job, callOf: JobProtocol.CallOf): Effect.Effect<Job, CallError> =>
+    ask(job, callOf).pipe(
+      Effect.mapError((error) =>
+        error instanceof ProviderError ? Failover.refusal(JobProtocol.translate(job)(error)) : error
+      )
+    )
+
+  const cancelPart = (part: Job) => actOn(part, ({ cancel }, remoteId) => cancel(remoteId))
+
   return {
     /** Asks the provider, unless the job is over. */
     refresh: (job: Job) =>
       job.state === "ended" ? Effect.succeed(job) : look(job, job.kind === "batch" ? longestPatience : longPatience),
 
+    /** The same for a batch of parts, which are followed by themselves. */
+    refreshParts: (batch: Job) => split.refresh(batch, null, cancelPart),
+
     /** The same for who asked for the job: while the provider does not answer, the last that is known stands. */
     current: (job: Job): Effect.Effect<Job, CallError> =>
-      job.state === "ended"
-        ? Effect.succeed(job)
-        : look(job, shortPatience).pipe(
+      job.parts === undefined
+        ? currentOf(job)
+        : split.refresh(job, currentOf, cancelPart).pipe(
+            Effect.map((after) => after ?? job),
+            Effect.timeoutOrElse({ duration: shortPatience, orElse: () => Effect.succeed(job) }),
             Effect.catchTag(["ProviderError", "ContentUnavailable"], (error) =>
-              Effect.as(Effect.logInfo("A job's state could not be asked for", error), job)
+              Effect.as(Effect.logInfo("The files of a batch could not be put together yet", error), job)
             )
           ),
 
     /** Asks for something to be done about the job. A refusal is the caller's to see. */
-    act: (job: Job, callOf: JobProtocol.CallOf): Effect.Effect<Job, CallError> =>
-      ask(job, callOf).pipe(
-        Effect.mapError((error) =>
-          error instanceof ProviderError ? Failover.refusal(JobProtocol.translate(job)(error)) : error
-        )
-      )
+    act: actOn,
+
+    /** Has a batch cancelled. */
+    cancelBatch: (job: Job): Effect.Effect<Job, CallError> =>
+      job.parts === undefined
+        ? cancelPart(job)
+        : split.cancel(job, cancelPart).pipe(
+            Effect.map((after) => after ?? job),
+            Effect.catchTag("ProviderError", (error) => Effect.fail(Failover.refusal(error)))
+          )
   }
 })

@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import type { ContentUnavailable } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
 import { markKey } from "./ForeignBatches.ts"
-import { type Job, JobOutput, update } from "./Job.ts"
+import { type Job, JobOutput, ownerOfOutputs, partFileLife, update } from "./Job.ts"
 import { Jobs } from "./Jobs.ts"
 import { type Json, isObject, type JsonObject } from "./Json.ts"
 import { OutputFiles } from "./OutputFiles.ts"
@@ -95,13 +95,15 @@ const make = Effect.gen(function* () {
     const isAwaited = ended && job.attempts < outputPatience
     const renamed = (filename: string): string =>
       job.remoteId === null || job.id === null ? filename : filename.replaceAll(job.remoteId, job.id)
-    const { account, deployment, owner } = job
+    const { account, deployment } = job
+    const owner = ownerOfOutputs(job)
+    const expiresAt = job.parent === undefined ? undefined : (yield* Clock.currentTimeMillis) + partFileLife
     const unknown = outputs.filter(({ remoteId }) => !job.outputs.some((known) => known.remoteId === remoteId))
     const found = yield* Effect.forEach(
       unknown,
       Effect.fnUntraced(function* ({ purpose, remoteId, role }) {
         const file = yield* outputFiles
-          .register({ owner, account, deployment, container: null, remoteId, purpose, renamed })
+          .register({ owner, account, deployment, container: null, remoteId, purpose, renamed, expiresAt })
           .pipe(
             Effect.catchTag("ProviderError", (error) =>
               error.absent && !isAwaited ? Effect.succeed(undefined) : Effect.fail(error)

@@ -12,7 +12,7 @@ import { ContentUnavailable, NotFound } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
 import * as Event from "./Event.ts"
 import { Instance } from "./Instance.ts"
-import { type Job, type JobKind, listPartition, listPosition, update } from "./Job.ts"
+import { type Job, type JobKind, type ListedKind, listPartition, listPosition, update } from "./Job.ts"
 import * as LitellmId from "./LitellmId.ts"
 import { isVisible, type ManagedFile } from "./ManagedFile.ts"
 import type { Principal } from "./Principal.ts"
@@ -29,7 +29,7 @@ import type { ProviderAccount } from "./Upstream.ts"
 export interface ListJobs {
   /** Rows of any of these scopes; none: an empty page. */
   readonly scopes: ReadonlyArray<Access.Scope>
-  readonly kind: JobKind
+  readonly kind: ListedKind
   /** The job after which the page begins, or null for the newest. */
   readonly after: Job | null
   readonly limit: number
@@ -125,7 +125,8 @@ const make = Effect.gen(function* () {
   ) {
     const key = keyOf(kind, id)
     const job = key === undefined ? undefined : (yield* jobs.read(key))?.value
-    const isTheirs = job !== undefined && job.id === id && job.kind === kind && Access.maySee(principal, job.owner)
+    const isTheirs =
+      job?.id === id && job.kind === kind && job.parent === undefined && Access.maySee(principal, job.owner)
     return isTheirs ? job : yield* new NotFound({ id, param, object: objects[kind] })
   })
 

@@ -48,6 +48,7 @@ import { defaults, type FileSettings, Settings } from "./Settings.ts"
 import type { Sha256 } from "./Sha256.ts"
 import type { StorageError } from "./StorageError.ts"
 import type { UnifiedIds } from "./UnifiedId.ts"
+import * as SplitEnd from "./SplitEnd.ts"
 import * as UploadExpiry from "./UploadExpiry.ts"
 import * as Uploads from "./Uploads.ts"
 import * as Upstream from "./Upstream.ts"
@@ -78,6 +79,7 @@ export type Services =
   | JobPoller.JobPoller
   | Jobs.Jobs
   | ForeignBatchEnd.ForeignBatchEnd
+  | SplitEnd.SplitEnd
   | JobSync.JobSync
   | Maintenance.Maintenance
   | OutputFiles.OutputFiles
@@ -129,7 +131,7 @@ export const layer = ({ catalog, hooks = [], settings = {} }: Options): Layer.La
     Layer.provideMerge(layerHooks(hooks)),
     Layer.provideMerge(Layer.mergeAll(Files.layer, Intake.layer)),
     Layer.provideMerge(FileCreation.layer),
-    Layer.provideMerge(ForeignBatchEnd.layer),
+    Layer.provideMerge(Layer.mergeAll(ForeignBatchEnd.layer, SplitEnd.layer)),
     Layer.provideMerge(JobSync.layer),
     Layer.provideMerge(Layer.mergeAll(Idempotency.layer, Replication.layer, Removal.layer, FileLookup.layer)),
     Layer.provideMerge(Layer.mergeAll(CopyUpload.layer, OutputFiles.layer)),

@@ -4,6 +4,7 @@ import type { CreateBatch } from "@omnifile/core/BatchOperation"
 import { invalid, type InvalidRequest } from "@omnifile/core/CallError"
 import { isObject, type JsonObject } from "@omnifile/core/Json"
 import * as Effect from "effect/Effect"
+import type { Headers } from "effect/http/Headers"
 import * as Metadata from "./Metadata.ts"
 
 const shortestExpiry = 3_600
@@ -40,10 +41,27 @@ const checkExpiry = (value: unknown): Effect.Effect<void, InvalidRequest> => {
       )
 }
 
+/** Whether the lines may be dealt out over several deployments: a field that no provider knows, or a header. */
+const splitOf = (field: unknown, headers: Headers): Effect.Effect<boolean, InvalidRequest> => {
+  if (field !== undefined && field !== null) {
+    return typeof field === "boolean"
+      ? Effect.succeed(field)
+      : Effect.fail(invalid("`split` must be true or false.", "split"))
+  }
+  const header = headers["x-omnifile-batch-split"]?.toLowerCase()
+  if (header === undefined || header === "" || header === "false") return Effect.succeed(false)
+  return header === "true"
+    ? Effect.succeed(true)
+    : Effect.fail(invalid("`X-Omnifile-Batch-Split` must be true or false.", "X-Omnifile-Batch-Split"))
+}
+
 export const parse = Effect.fnUntraced(function* (
-  body: JsonObject,
+  request: JsonObject,
+  headers: Headers,
   idempotencyKey: string | null
 ): Effect.fn.Return<CreateBatch, InvalidRequest> {
+  const { split: field, ...body } = request
+  const split = yield* splitOf(field, headers)
   const id = yield* text(body, "input_file_id")
   const endpoint = yield* text(body, "endpoint")
   if (!isBatchEndpoint(endpoint)) {
@@ -55,5 +73,5 @@ export const parse = Effect.fnUntraced(function* (
   yield* checkExpiry(body["output_expires_after"])
   const { model = null } = body
   if (model !== null && typeof model !== "string") return yield* invalid("`model` must be a string.", "model")
-  return { _tag: "CreateBatch", body, inputFile: { id, param: "input_file_id" }, model, idempotencyKey }
+  return { _tag: "CreateBatch", body, inputFile: { id, param: "input_file_id" }, model, split, idempotencyKey }
 })

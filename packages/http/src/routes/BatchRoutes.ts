@@ -25,7 +25,7 @@ export const layer = HttpRouter.use(
         Effect.fnUntraced(function* ({ headers, request, run }) {
           const key = yield* IdempotencyKey.of(headers)
           const body = yield* json.object({ headers, request })
-          const operation = yield* BatchBody.parse(body, key)
+          const operation = yield* BatchBody.parse(body, headers, key)
           const { object } = yield* run(operation)
           return HttpServerResponse.jsonUnsafe(object)
         })

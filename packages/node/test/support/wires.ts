@@ -11,10 +11,12 @@ import * as Open from "../../src/Open.ts"
 import * as Server from "../../src/Server.ts"
 
 export interface Wire {
-  /** The provider, the account and the client's name for the model are called the same. */
+  /** The provider, the account and, unless it is given, the client's name for the model are called the same. */
   readonly name: string
   /** The provider's own name for the model. */
   readonly model: string
+  /** The client's name for the model, where several wires serve the same one. */
+  readonly modelName?: string
   /** How its calls get files. */
   readonly files?: "auto" | "inline"
   readonly start: (options: OpenAIEmulator.EmulatorOptions) => Promise<OpenAIEmulator.Emulator>
@@ -57,7 +59,8 @@ export const install = async (wires: ReadonlyArray<Wire>): Promise<Wires> => {
           })
       ),
       deployments: wires.map(
-        ({ model, name }) => new Deployment({ id: `${name}-1`, account: name, modelName: name, model, weight: 1 })
+        ({ model, modelName = "", name }) =>
+          new Deployment({ id: `${name}-1`, account: name, modelName: modelName || name, model, weight: 1 })
       ),
       keys: [{ key: Redacted.make("sk-test-key-of-alice"), role: "user", user: "alice", team: null, models: ["*"] }],
       storage: {
