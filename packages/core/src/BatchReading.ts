@@ -50,7 +50,7 @@ class Mentions {
   }
 }
 
-interface Options {
+export interface Options {
   readonly allowProviderIds: boolean
   readonly sha256: Sha256["Service"]
 }
