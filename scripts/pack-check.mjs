@@ -54,8 +54,8 @@ const checkFiles = (installed) => {
   return files.filter((file) => /\.m?js$|\.d\.m?ts$/.test(file))
 }
 
-/** An import or re-export in a declaration, with `from` or without, that is not in a comment. */
-const declarationForm = /^(?!\s*(?:\*|\/\/))(?:import|.*?(?:\bfrom|\bimport\())\s*"([^"]+)"/gm
+/** An import or re-export in a declaration, with `from` or without, that is not in a comment; `"from"` is a name. */
+const declarationForm = /^(?!\s*(?:\*|\/\/))(?:import|.*?(?:(?<!")\bfrom|\bimport\())\s*"([^"]+)"/gm
 
 /** What a module, or a declaration, imports by a name that it spells out. */
 const importsOf = (file, text) =>
