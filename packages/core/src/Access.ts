@@ -23,21 +23,30 @@ export class Owner extends Schema.Class<Owner>("Owner")({
   keyHash: Schema.NullOr(Schema.String)
 }) {}
 
+interface Names {
+  readonly user: string | null
+  readonly team: string | null
+  readonly keyHash: string | null
+}
+
+/** A key's principal lives as long as the key, and every call asks for its owner. */
+const owners = new WeakMap<Names, Owner>()
+
 /** The owner of what a principal makes. */
-export const ownerOf = (principal: Principal): Owner =>
-  new Owner({ user: principal.user, team: principal.team, keyHash: principal.keyHash })
+export const ownerOf = (principal: Names): Owner => {
+  const known = owners.get(principal)
+  if (known !== undefined) return known
+  const { keyHash, team, user } = principal
+  const owner = new Owner({ user, team, keyHash })
+  owners.set(principal, owner)
+  return owner
+}
 
 /** A name under which things are owned, such as `user:alice`. Printable ASCII. */
 export type Scope = string
 
 /** The scope that holds everything. */
 export const everything: Scope = "*"
-
-interface Names {
-  readonly user: string | null
-  readonly team: string | null
-  readonly keyHash: string | null
-}
 
 /** A user and a team take precedence: the key itself counts only where it has neither. */
 const scopesOfNames = ({ keyHash, team, user }: Names): ReadonlyArray<Scope> => {

@@ -175,9 +175,7 @@ const make = Effect.gen(function* () {
     run: Effect.fnUntraced(function* (call, model, attempt, options = {}) {
       const failures: Array<AccountFailure | ProviderError> = []
       const ordered = yield* candidatesOf(call, model)
-      const { first } = options
-      const isFirst = ({ id }: Deployment) => id === first
-      for (const deployment of [...ordered.filter(isFirst), ...ordered.filter((other) => !isFirst(other))]) {
+      for (const deployment of firstOf(ordered, options.first)) {
         const target = catalog.accounts.get(deployment.account)
         if (target === undefined) continue
         const outcome = yield* tryCandidate(call, deployment, attempt(deployment, target), options)
@@ -197,6 +195,12 @@ const make = Effect.gen(function* () {
     })
   })
 })
+
+const firstOf = (ordered: ReadonlyArray<Deployment>, first: string | undefined): ReadonlyArray<Deployment> => {
+  if (first === undefined) return ordered
+  const isFirst = ({ id }: Deployment) => id === first
+  return [...ordered.filter(isFirst), ...ordered.filter((other) => !isFirst(other))]
+}
 
 const isUnanswered = ({ maybeAccepted, reason }: ProviderError): boolean => maybeAccepted && reason._tag !== "Faulty"
 

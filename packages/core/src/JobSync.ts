@@ -193,7 +193,8 @@ const make = Effect.gen(function* () {
       )
       if (isEnding && settings.usage && after !== undefined && after.usage !== null) {
         const { account, modelName, owner, usage } = after
-        measure({ account, model: modelName, owner, tokens: usage })
+        const entry = { account, model: modelName, owner, tokens: usage }
+        measure(UsageMetrics.identityOf(entry), entry)
       }
       return after ?? next(job) ?? job
     })

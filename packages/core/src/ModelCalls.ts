@@ -96,26 +96,33 @@ const make = Effect.gen(function* () {
   const upstream = yield* Upstream
   const preparations = stepsOf(hooks, "preDeployment")
 
+  const attempt = Effect.fnUntraced(function* (
+    call: ModelCall,
+    send: Send,
+    deployment: Deployment,
+    target: ProviderAccount
+  ) {
+    let request = requestOf(call, deployment)
+    for (const prepare of preparations) request = yield* prepare(call, deployment, request)
+    const translator = TranslatedCalls.translatorOf(target.provider, call.operation)
+    if (translator !== null) {
+      const sendHere = (outgoing: ProviderCall) => send(target, outgoing, deployment)
+      const response = yield* TranslatedCalls.answer(translator, call, request, deployment, target, sendHere)
+      return { deployment, response, translated: true as const }
+    }
+    const body = yield* edited(call.operation.body, request.edits)
+    const at = { account: target.account, model: deployment.model, headers: request.headers }
+    const outgoing = providerCall(target.provider, call.operation, body, at)
+    if (outgoing === undefined) return yield* Effect.die(new TypeError(`${target.provider.id} has no such call`))
+    const response = yield* send(target, outgoing, deployment)
+    return { deployment, response }
+  })
+
   const serve = (call: ModelCall, send: Send) =>
     failover.run(
       call,
       call.operation.model,
-      Effect.fnUntraced(function* (deployment: Deployment, target: ProviderAccount) {
-        let request = requestOf(call, deployment)
-        for (const prepare of preparations) request = yield* prepare(call, deployment, request)
-        const translator = TranslatedCalls.translatorOf(target.provider, call.operation)
-        if (translator !== null) {
-          const sendHere = (outgoing: ProviderCall) => send(target, outgoing, deployment)
-          const response = yield* TranslatedCalls.answer(translator, call, request, deployment, target, sendHere)
-          return { deployment, response, translated: true as const }
-        }
-        const body = yield* edited(call.operation.body, request.edits)
-        const at = { account: target.account, model: deployment.model, headers: request.headers }
-        const outgoing = providerCall(target.provider, call.operation, body, at)
-        if (outgoing === undefined) return yield* Effect.die(new TypeError(`${target.provider.id} has no such call`))
-        const response = yield* send(target, outgoing, deployment)
-        return { deployment, response }
-      }),
+      (deployment, target): ReturnType<typeof attempt> => attempt(call, send, deployment, target),
       // What works on after its answer would be there twice.
       { once: call.operation._tag === "CreateResponse" && call.operation.background }
     )

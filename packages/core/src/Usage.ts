@@ -5,19 +5,24 @@
 import * as Schema from "effect/Schema"
 import * as JsonScan from "./JsonScan.ts"
 
-export class Tokens extends Schema.Class<Tokens>("Tokens")({
+/** A plain object: one is made for every call. */
+export const Tokens = Schema.Struct({
   /** All that went in, cached tokens among them. */
   input: Schema.Int,
   /** Those of `input` that the provider had in its cache. */
   cachedInput: Schema.Int,
   /** All that came out, reasoning among them. */
   output: Schema.Int
-}) {}
+})
+export type Tokens = typeof Tokens.Type
 
-export const none: Tokens = new Tokens({ input: 0, cachedInput: 0, output: 0 })
+export const none: Tokens = { input: 0, cachedInput: 0, output: 0 }
 
-export const add = (a: Tokens, b: Tokens): Tokens =>
-  new Tokens({ input: a.input + b.input, cachedInput: a.cachedInput + b.cachedInput, output: a.output + b.output })
+export const add = (a: Tokens, b: Tokens): Tokens => ({
+  input: a.input + b.input,
+  cachedInput: a.cachedInput + b.cachedInput,
+  output: a.output + b.output
+})
 
 type JsonObject = Readonly<Record<string, unknown>>
 
@@ -49,14 +54,14 @@ export const read = (usage: unknown): Tokens | null => {
   const output = count(usage["completion_tokens"]) ?? count(usage["output_tokens"])
   if (input === undefined && output === undefined) {
     const total = count(usage["total_tokens"])
-    return total === undefined ? null : new Tokens({ input: total, cachedInput: 0, output: 0 })
+    return total === undefined ? null : { input: total, cachedInput: 0, output: 0 }
   }
   const beside = besideInput(usage)
-  return new Tokens({
+  return {
     input: (input ?? 0) + beside.read + beside.written,
     cachedInput: beside.read + cachedIn(usage, "prompt_tokens_details") + cachedIn(usage, "input_tokens_details"),
     output: output ?? 0
-  })
+  }
 }
 
 const parseObject = (text: string): JsonObject | null => {

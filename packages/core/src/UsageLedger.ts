@@ -49,10 +49,10 @@ const make = Effect.gen(function* () {
   const counted = yield* Latch.make()
   let sums = new Map<string, Sum>()
 
-  const add = ({ tokens, ...entry }: Entry, calls: number): void => {
-    const identity = identityOf(entry)
+  const add = (identity: string, { account, model, owner, tokens }: Entry, calls: number): void => {
     let sum = sums.get(identity)
     if (sum === undefined) {
+      const entry = { account, model, owner }
       sum = { entry, calls: 0, input: 0, cachedInput: 0, output: 0 }
       sums.set(identity, sum)
       Latch.openUnsafe(counted)
@@ -68,7 +68,7 @@ const make = Effect.gen(function* () {
       Effect.gen(function* () {
         const key = `calls/${at}/${hexOfText(sha256, identity)}`
         const found = yield* registry.usage.read(key)
-        const tokens = new Usage.Tokens({ input, cachedInput, output })
+        const tokens = { input, cachedInput, output }
         const record = new UsageRecord({
           key,
           at,
@@ -94,7 +94,7 @@ const make = Effect.gen(function* () {
         Effect.tapCause(write(identity, sum, at), () =>
           Effect.sync(() => {
             const { calls, cachedInput, entry, input, output } = sum
-            add({ ...entry, tokens: new Usage.Tokens({ input, cachedInput, output }) }, calls)
+            add(identity, { ...entry, tokens: { input, cachedInput, output } }, calls)
           })
         ),
       { discard: true, concurrency: 8 }
@@ -109,8 +109,9 @@ const make = Effect.gen(function* () {
 
   return UsageLedger.of({
     count: (entry) => {
-      measure(entry)
-      add(entry, 1)
+      const identity = identityOf(entry)
+      measure(identity, entry)
+      add(identity, entry, 1)
     },
     flush
   })

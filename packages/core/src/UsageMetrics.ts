@@ -30,20 +30,22 @@ const counters = ({ account, model, owner }: Omit<Entry, "tokens">) => {
   }
 }
 
-/** Makes a function that counts, in the registry of metrics of where it is made. */
-export const make: Effect.Effect<(entry: Entry) => void> = Effect.map(Effect.context<never>(), (context) => {
-  const known = new Map<string, ReturnType<typeof counters>>()
-  return (entry) => {
-    const identity = identityOf(entry)
-    let meters = known.get(identity)
-    if (meters === undefined) {
-      meters = counters(entry)
-      known.set(identity, meters)
+/** Makes a function that counts an entry of this identity, in the registry of metrics of where it is made. */
+export const make: Effect.Effect<(identity: string, entry: Entry) => void> = Effect.map(
+  Effect.context<never>(),
+  (context) => {
+    const known = new Map<string, ReturnType<typeof counters>>()
+    return (identity, entry) => {
+      let meters = known.get(identity)
+      if (meters === undefined) {
+        meters = counters(entry)
+        known.set(identity, meters)
+      }
+      const { cachedInput, input, output } = entry.tokens
+      meters.calls.updateUnsafe(1, context)
+      meters.input.updateUnsafe(input, context)
+      meters.cachedInput.updateUnsafe(cachedInput, context)
+      meters.output.updateUnsafe(output, context)
     }
-    const { cachedInput, input, output } = entry.tokens
-    meters.calls.updateUnsafe(1, context)
-    meters.input.updateUnsafe(input, context)
-    meters.cachedInput.updateUnsafe(cachedInput, context)
-    meters.output.updateUnsafe(output, context)
   }
-})
+)

@@ -4,8 +4,7 @@ import * as Usage from "../src/Usage.ts"
 
 const bytes = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
 
-const tokens = (input: number, cachedInput: number, output: number): Usage.Tokens =>
-  new Usage.Tokens({ input, cachedInput, output })
+const tokens = (input: number, cachedInput: number, output: number): Usage.Tokens => ({ input, cachedInput, output })
 
 const chat = {
   prompt_tokens: 20,

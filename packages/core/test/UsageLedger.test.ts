@@ -5,7 +5,7 @@ import * as fc from "fast-check"
 import * as Bytes from "../src/Bytes.ts"
 import type * as HttpTransport from "../src/HttpTransport.ts"
 import type { Principal } from "../src/Principal.ts"
-import { Tokens } from "../src/Usage.ts"
+import type { Tokens } from "../src/Usage.ts"
 import { UsageLedger } from "../src/UsageLedger.ts"
 import type { ReadUsage } from "../src/UsageOperation.ts"
 import * as UsageTap from "../src/UsageTap.ts"
@@ -28,7 +28,7 @@ const query = (changes: Partial<ReadUsage> = {}): ReadUsage => ({
   ...changes
 })
 
-const tokens = (input: number, output = 1): Tokens => new Tokens({ input, cachedInput: 0, output })
+const tokens = (input: number, output = 1): Tokens => ({ input, cachedInput: 0, output })
 
 const used = (principal: Principal, input: number, model = "m") => ({
   owner: ownerOf(principal),

@@ -1,7 +1,7 @@
 /** OpenAI's Batch API: https://platform.openai.com/docs/api-reference/batch */
 import { isObject, type JsonObject } from "@omnifile/core/Json"
 import type { BatchProtocol, RemoteJob } from "@omnifile/core/Provider"
-import { Tokens } from "@omnifile/core/Usage"
+import type { Tokens } from "@omnifile/core/Usage"
 import * as Result from "effect/Result"
 import { bodiless, metadataOf, millis, numberOf, withJson } from "./internal/wire.ts"
 
@@ -18,7 +18,7 @@ const tokensOf = ({ usage }: JsonObject): Tokens | null => {
   const details = usage["input_tokens_details"]
   const cachedInput = isObject(details) ? (numberOf(details["cached_tokens"]) ?? 0) : 0
   // Some say zero until all is over, and some for ever.
-  return input === null || output === null || input + output === 0 ? null : new Tokens({ input, cachedInput, output })
+  return input === null || output === null || input + output === 0 ? null : { input, cachedInput, output }
 }
 
 const remoteJob = (body: unknown): RemoteJob | null => {

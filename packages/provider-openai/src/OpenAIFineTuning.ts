@@ -1,7 +1,6 @@
 /** OpenAI's Fine-tuning API: https://platform.openai.com/docs/api-reference/fine-tuning */
 import { isObject } from "@omnifile/core/Json"
 import type { FineTuningProtocol, ProviderCall, RemoteJob } from "@omnifile/core/Provider"
-import { Tokens } from "@omnifile/core/Usage"
 import * as Result from "effect/Result"
 import { bodiless, metadataOf, millis, numberOf, withJson } from "./internal/wire.ts"
 
@@ -29,7 +28,7 @@ const remoteJob = (body: unknown): RemoteJob | null => {
       isId(remoteId) ? [{ role: `result_files[${index}]`, remoteId, purpose: "fine-tune-results" as const }] : []
     ),
     metadata: metadataOf(body["metadata"]),
-    tokens: trained === null ? null : new Tokens({ input: Math.trunc(trained), cachedInput: 0, output: 0 })
+    tokens: trained === null ? null : { input: Math.trunc(trained), cachedInput: 0, output: 0 }
   }
 }
 

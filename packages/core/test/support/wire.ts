@@ -5,7 +5,6 @@ import * as MultipartBody from "../../src/MultipartBody.ts"
 import { isObject as isJsonObject } from "../../src/Json.ts"
 import * as Provider from "../../src/Provider.ts"
 import type { ProviderCall, RemoteFile, RemoteJob } from "../../src/Provider.ts"
-import { Tokens } from "../../src/Usage.ts"
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null
@@ -41,7 +40,7 @@ const remoteJob = (body: unknown): RemoteJob | null => {
     outputs: output === null ? [] : [{ role: "output_file_id", remoteId: output, purpose: "batch_output" }],
     metadata: isObject(metadata) ? (metadata as Readonly<Record<string, string>>) : {},
     tokens: isObject(usage)
-      ? new Tokens({ input: Number(usage["input_tokens"]), cachedInput: 0, output: Number(usage["output_tokens"]) })
+      ? { input: Number(usage["input_tokens"]), cachedInput: 0, output: Number(usage["output_tokens"]) }
       : null
   }
 }
