@@ -32,7 +32,7 @@ const userOf = (request: Request) => (request.headers.cookie === "session=alices
 
 const assistant = wrap(gateway, { operation: "chat", caller: userOf }, ({ account, bytes, deployment, signal }) => {
   console.log(`asking ${account.id} for ${deployment.model}`)
-  const headers = { authorization: `Bearer ${account.apiKey}`, "content-type": "application/json" }
+  const headers = { ...account.authorization, "content-type": "application/json" }
   return fetch(`${account.baseUrl}/chat/completions`, { method: "POST", headers, body: Buffer.from(bytes), signal })
 })
 const app = express()

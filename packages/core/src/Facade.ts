@@ -14,6 +14,7 @@ import type * as BatchOperation from "./BatchOperation.ts"
 import * as Bytes from "./Bytes.ts"
 import { AccountFailure, type CallError, invalid, ProvidersFailed } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
+import { Credentials, type CredentialSource } from "./Credentials.ts"
 import type { Event } from "./Event.ts"
 import { Events } from "./Events.ts"
 import type * as FineTuningOperation from "./FineTuningOperation.ts"
@@ -224,11 +225,17 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
       )
     )
 
-  const openCall = (name: OperationName, body: Body, caller: Caller | undefined, sendOf?: (stream: boolean) => Send) =>
+  const openCall = (
+    name: OperationName,
+    body: Body,
+    caller: Caller | undefined,
+    sendOf?: (stream: boolean, credentials: CredentialSource) => Send
+  ) =>
     open(
       Effect.gen(function* () {
         const operation = yield* Effect.fromResult(WrappedOperation.parse(name, inMemory(body)))
-        return (yield* run(operation, principalOf(caller), sendOf?.(operation.stream))).response
+        const send = sendOf?.(operation.stream, yield* Credentials)
+        return (yield* run(operation, principalOf(caller), send)).response
       })
     )
 
@@ -291,15 +298,13 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
     },
     resolve: async <Params>(body: Body, caller?: Caller, operation: OperationName = "chat") => {
       let resolved: Wrap.Attempt<Params> | undefined
-      const { end } = await openCall(
-        operation,
-        body,
-        caller,
-        () => (target, call, deployment) =>
-          Effect.map(Wrap.attemptOf<Params>(target, call, deployment, new AbortController().signal), (attempt) => {
-            resolved = attempt
-            return emptyAnswer
-          })
+      const { end } = await openCall(operation, body, caller, (_stream, { secretOf }) =>
+        Effect.fnUntraced(function* (target, call, deployment) {
+          const { signal } = new AbortController()
+          const secret = yield* secretOf(target.account)
+          resolved = yield* Wrap.attemptOf<Params>(target, call, deployment, signal, secret)
+          return emptyAnswer
+        })
       )
       await end()
       if (resolved === undefined) throw new Error("A call succeeded without any deployment")
@@ -307,8 +312,9 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
     },
     call: async (body, handler, caller, operation = "chat") => {
       try {
-        const sendOf = (stream: boolean) => Wrap.send(handler, stream, operation)
-        const { end, value } = await openCall(operation, body, caller, sendOf)
+        const { end, value } = await openCall(operation, body, caller, (stream, credentials) =>
+          Wrap.send(handler, stream, operation, credentials)
+        )
         return responseOf(value, end)
       } catch (cause) {
         throw cause instanceof Wrap.HandlerDefect ? cause.cause : cause

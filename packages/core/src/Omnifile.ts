@@ -11,6 +11,7 @@ import * as Batches from "./Batches.ts"
 import type { BlobStore } from "./BlobStore.ts"
 import * as Catalog from "./Catalog.ts"
 import * as CopyUpload from "./CopyUpload.ts"
+import { Credentials } from "./Credentials.ts"
 import * as Deployments from "./Deployments.ts"
 import * as Erasure from "./Erasure.ts"
 import * as Events from "./Events.ts"
@@ -103,6 +104,9 @@ const layerHooks = (hooks: ReadonlyArray<Hook>) =>
     )
   )
 
+/** Whoever stands on the core finds the secrets where the core does, for calls that a program makes itself. */
+const layerCredentials: Layer.Layer<never> = Layer.effect(Credentials, Credentials)
+
 /** What each operation is served by. */
 const layerOperations = Layer.mergeAll(
   Batches.layer,
@@ -124,6 +128,7 @@ const layerLoops = Layer.mergeAll(
 
 export const layer = ({ catalog, hooks = [], settings = {} }: Options): Layer.Layer<Services, StorageError, Backends> =>
   Pipeline.layer.pipe(
+    Layer.merge(layerCredentials),
     Layer.provideMerge(layerLoops),
     Layer.provideMerge(layerOperations),
     Layer.provideMerge(ModelCalls.layer),

@@ -5,8 +5,9 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
-import type { Account, Deployment } from "./Account.ts"
+import type { Deployment } from "./Account.ts"
 import * as Bytes from "./Bytes.ts"
+import type { CredentialSource } from "./Credentials.ts"
 import * as FailedAnswer from "./FailedAnswer.ts"
 import * as HostAnswer from "./HostAnswer.ts"
 import * as HostFailure from "./HostFailure.ts"
@@ -23,7 +24,10 @@ export interface AttemptAccount {
   readonly provider: string
   /** Without a trailing slash. */
   readonly baseUrl: string
+  /** The account's key, or the token that stands in its place now: ask the next attempt, and keep none. */
   readonly apiKey: string
+  /** The same as the headers by which the provider knows who calls. */
+  readonly authorization: Readonly<Record<string, string>>
   /** Headers that this account needs beside the credentials. */
   readonly headers: Readonly<Record<string, string>>
 }
@@ -76,35 +80,37 @@ class WrappedAttempt<Body> implements Attempt<Body> {
   }
 }
 
-const accountOf = ({ apiKey, baseUrl, headers, id, provider }: Account): AttemptAccount => ({
-  id,
-  provider,
-  baseUrl,
-  apiKey: Redacted.value(apiKey),
-  headers
+const accountOf = ({ account, provider }: ProviderAccount, secret: Redacted.Redacted<string>): AttemptAccount => ({
+  id: account.id,
+  provider: account.provider,
+  baseUrl: account.baseUrl,
+  apiKey: Redacted.value(secret),
+  authorization: provider.authorize(account, secret),
+  headers: account.headers
 })
 
 const bytesOf = (body: RequestBody | null): Promise<Uint8Array> =>
   body instanceof Uint8Array ? Promise.resolve(body) : Bytes.collect(body?.bytes ?? Bytes.fromArray())
 
-/** The attempt that a call to a provider stands for. */
+/** The attempt that a call to a provider stands for. `secret` is what the account's calls carry now. */
 export const attemptOf = <Body>(
-  { account }: ProviderAccount,
+  target: ProviderAccount,
   { body, headers }: ProviderCall,
   deployment: Deployment,
-  signal: AbortSignal
+  signal: AbortSignal,
+  secret: Redacted.Redacted<string>
 ): Effect.Effect<Attempt<Body>> =>
   Effect.promise(async () => {
     const bytes = await bytesOf(body)
-    return new WrappedAttempt<Body>({ deployment, account: accountOf(account), bytes, headers, signal })
+    return new WrappedAttempt<Body>({ deployment, account: accountOf(target, secret), bytes, headers, signal })
   })
 
 /**
  * A handler in the place of the wire. `stream` is whether the client asked for events. The scope aborts the
- * attempt's signal and gives up what is left of the answer.
+ * attempt's signal and gives up what is left of the answer. An account without a secret fails as if its provider did.
  */
 export const send =
-  <Body>(handler: Handler<Body>, stream: boolean, wire: HostAnswer.Wire): Send =>
+  <Body>(handler: Handler<Body>, stream: boolean, wire: HostAnswer.Wire, { secretOf }: CredentialSource): Send =>
   (target, call, deployment) =>
     Effect.gen(function* () {
       const controller = new AbortController()
@@ -113,11 +119,12 @@ export const send =
         scope,
         Effect.sync(() => controller.abort())
       )
+      const secret = yield* secretOf(target.account)
       const failure = (thrown: unknown): Effect.Effect<ProviderError> => {
         const told = HostFailure.of(thrown)
         switch (told._tag) {
           case "Answered":
-            return FailedAnswer.classify(target, call, told.response)
+            return FailedAnswer.classify(target, call, told.response, secret)
           case "Unreachable": {
             const reason = new Unreachable({ timedOut: told.timedOut, cause: thrown })
             return Effect.succeed(FailedAnswer.failed(target, call, reason, told.sent))
@@ -126,7 +133,7 @@ export const send =
             return Effect.die(new HandlerDefect(thrown))
         }
       }
-      const attempt = yield* attemptOf<Body>(target, call, deployment, controller.signal)
+      const attempt = yield* attemptOf<Body>(target, call, deployment, controller.signal, secret)
       const response = yield* Effect.tryPromise({
         try: async () => {
           const answer = await HostAnswer.toResponse(await handler(attempt), stream, wire)
@@ -143,7 +150,7 @@ export const send =
         yield* Scope.addFinalizer(scope, Effect.sync(response.cancel))
         return response
       }
-      return yield* FailedAnswer.classify(target, call, response).pipe(
+      return yield* FailedAnswer.classify(target, call, response, secret).pipe(
         Effect.ensuring(Effect.sync(response.cancel)),
         Effect.flatMap(Effect.fail)
       )

@@ -7,6 +7,7 @@ import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import { Account, defaultPolicy, Deployment } from "../src/Account.ts"
 import * as Bytes from "../src/Bytes.ts"
+import type { CredentialSource } from "../src/Credentials.ts"
 import type { ProviderCall } from "../src/Provider.ts"
 import type { ProviderError } from "../src/ProviderError.ts"
 import type { ProviderAccount } from "../src/Upstream.ts"
@@ -26,6 +27,9 @@ const target: ProviderAccount = {
   })
 }
 
+/** What a token source hands out in the place of the account's key. */
+const credentials: CredentialSource = { secretOf: () => Effect.succeed(Redacted.make("token-1")) }
+
 const deployment = new Deployment({ id: "d", account: "east", modelName: "m", model: "east-model", weight: 1 })
 
 const chunks = Bytes.fromArray(new TextEncoder().encode('{"model":'), new TextEncoder().encode('"east-model"}'))
@@ -40,7 +44,7 @@ const call: ProviderCall = {
 }
 
 const attempt = (handler: Wrap.Handler<Readonly<Record<string, unknown>>>) =>
-  Wrap.send(handler, false, "chat")(target, call, deployment)
+  Wrap.send(handler, false, "chat", credentials)(target, call, deployment)
 
 /** How an error with these fields is understood. */
 const failureOf = (thrown: unknown) =>
@@ -71,7 +75,8 @@ describe("a wrapped handler", () => {
           id: "east",
           provider: "wire",
           baseUrl: "https://east.provider.test/v1",
-          apiKey: "sk-very-secret",
+          apiKey: "token-1",
+          authorization: { authorization: "Bearer token-1" },
           headers: { "x-project": "project-secret" }
         },
         body: { model: "east-model" },
@@ -133,8 +138,12 @@ describe("a wrapped handler", () => {
     Effect.gen(function* () {
       const throttled = yield* failureOf({ status: 429, headers: new Headers({ "retry-after": "7" }) })
       assert.deepInclude(fieldsOf(throttled), { _tag: "Throttled", retryAfter: 7000 })
-      const faulty = yield* failureOf({ statusCode: 503, responseBody: "sk-very-secret is down", responseHeaders: {} })
-      assert.deepInclude(fieldsOf(faulty), { _tag: "Faulty", status: 503, message: "[redacted] is down" })
+      const faulty = yield* failureOf({
+        statusCode: 503,
+        responseBody: "sk-very-secret, token-1: down",
+        responseHeaders: {}
+      })
+      assert.deepInclude(fieldsOf(faulty), { _tag: "Faulty", status: 503, message: "[redacted], [redacted]: down" })
       assert.strictEqual((yield* failureOf({ status: 401 })).reason._tag, "Unauthorized")
       for (const thrown of [
         new APIConnectionTimeoutError(),

@@ -4,6 +4,7 @@
  */
 import { Authenticator } from "@omnifile/core/Authenticator"
 import { Unauthenticated } from "@omnifile/core/CallError"
+import { Credentials } from "@omnifile/core/Credentials"
 import { type Caller, ofCaller, type Principal } from "@omnifile/core/Principal"
 import * as CoreWrap from "@omnifile/core/Wrap"
 import * as WrappedOperation from "@omnifile/core/WrappedOperation"
@@ -88,13 +89,14 @@ export const make = <Body = WrapBody, Host = void>(
   const app = Effect.gen(function* () {
     const endpoint = yield* Endpoint.make
     const json = yield* JsonBody.make()
+    const credentials = yield* Credentials
     return endpoint.authenticated(
       Effect.fnUntraced(function* ({ headers, id, request, run }) {
         const visit = yield* currentVisit
         const body = yield* json.bytes({ headers, request })
         const said = { version: headers["anthropic-version"] ?? null, beta: headers["anthropic-beta"] ?? null }
         const operation = yield* Effect.fromResult(WrappedOperation.parse(name, body, said))
-        const send = CoreWrap.send<Body>((attempt) => handler(attempt, visit.host), operation.stream, name)
+        const send = CoreWrap.send<Body>((attempt) => handler(attempt, visit.host), operation.stream, name, credentials)
         return yield* run(operation, { send }).pipe(
           Effect.map(({ response }) => named(ProviderResponse.passOn(response), id)),
           Effect.catchDefect((defect) =>
