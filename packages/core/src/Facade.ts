@@ -4,6 +4,7 @@
  *
  * The one module of the core that runs effects.
  */
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as ManagedRuntime from "effect/ManagedRuntime"
@@ -14,6 +15,7 @@ import type * as BatchOperation from "./BatchOperation.ts"
 import * as Bytes from "./Bytes.ts"
 import { AccountFailure, type CallError, invalid, ProvidersFailed } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
+import { CopyUses } from "./CopyUses.ts"
 import { Credentials, type CredentialSource } from "./Credentials.ts"
 import type { Event } from "./Event.ts"
 import { Events } from "./Events.ts"
@@ -171,11 +173,13 @@ const referenceTo = Effect.fnUntraced(function* (file: ManagedFile, account: str
       return new ProvidersFailed({ message, failures: [error] })
     })
   )
+  const noted = (yield* CopyUses).note(file, copy, yield* Clock.currentTimeMillis)
+  if (noted !== undefined) yield* noted
   const { expiresAt, reference, remoteId } = copy
   return { account, provider: target.provider.id, reference: reference ?? remoteId ?? "", expiresAt }
 })
 
-type Services = Catalog | Events | Intake | Pipeline | Replication
+type Services = Catalog | CopyUses | Events | Intake | Pipeline | Replication
 
 /** The façade over a core that is built. */
 export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRuntime<R, E>): Facade => {

@@ -9,7 +9,7 @@ import type { Deployment } from "./Account.ts"
 import * as BatchVariant from "./BatchVariant.ts"
 import { type AccountFailure, type CallError, invalid } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
-import * as CopyUses from "./CopyUses.ts"
+import { CopyUses } from "./CopyUses.ts"
 import { FileLookup } from "./FileLookup.ts"
 import * as FilePlacing from "./FilePlacing.ts"
 import type { Call, Candidate, Hook, ModelCall, RoutedCall } from "./Hooks.ts"
@@ -67,7 +67,7 @@ export const make = Effect.gen(function* () {
   const ids = yield* UnifiedIds
   const lookup = yield* FileLookup
   const lostCopies = yield* LostCopies.make
-  const uses = yield* CopyUses.make
+  const uses = yield* CopyUses
   const placing = yield* FilePlacing.make
   const replication = yield* Replication
   const { allowProviderIds } = yield* Settings

@@ -11,6 +11,7 @@ import * as Batches from "./Batches.ts"
 import type { BlobStore } from "./BlobStore.ts"
 import * as Catalog from "./Catalog.ts"
 import * as CopyUpload from "./CopyUpload.ts"
+import * as CopyUses from "./CopyUses.ts"
 import { Credentials } from "./Credentials.ts"
 import * as Deployments from "./Deployments.ts"
 import * as Erasure from "./Erasure.ts"
@@ -72,6 +73,7 @@ export type Backends = BlobStore | HttpTransport | RegistryBackend | Sha256 | Un
 export type Services =
   | Batches.Batches
   | Catalog.Catalog
+  | CopyUses.CopyUses
   | Erasure.Erasure
   | Events.Events
   | Files.Files
@@ -141,7 +143,7 @@ export const layer = ({ catalog, hooks = [], settings = {} }: Options): Layer.La
     Layer.provideMerge(Layer.mergeAll(Idempotency.layer, Replication.layer, Removal.layer, FileLookup.layer)),
     Layer.provideMerge(Layer.mergeAll(CopyUpload.layer, OutputFiles.layer)),
     Layer.provideMerge(Quota.layer),
-    Layer.provideMerge(Layer.mergeAll(Jobs.layer, LostUploads.layer, Limits.layer, UsageLedger.layer)),
+    Layer.provideMerge(Layer.mergeAll(CopyUses.layer, Jobs.layer, LostUploads.layer, Limits.layer, UsageLedger.layer)),
     Layer.provideMerge(Layer.mergeAll(Instance.layer, Upstream.layer, Deployments.layer, Catalog.layer(catalog))),
     Layer.provideMerge(Registry.layer),
     Layer.provide(Layer.succeed(Settings, { ...defaults, ...settings }))

@@ -10,19 +10,10 @@ import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
 import { Catalog } from "./Catalog.ts"
 import * as CopyMetrics from "./CopyMetrics.ts"
+import { CopyUses } from "./CopyUses.ts"
 import { Jobs } from "./Jobs.ts"
 import { LostUploads } from "./LostUploads.ts"
-import {
-  findReplica,
-  lastUse,
-  LostUpload,
-  type ManagedFile,
-  openUploads,
-  originalVariant,
-  Replica,
-  update,
-  withReplica
-} from "./ManagedFile.ts"
+import { findReplica, LostUpload, type ManagedFile, openUploads, Replica, update, withReplica } from "./ManagedFile.ts"
 import { Registry } from "./Registry.ts"
 import { usePosition } from "./RegistryIndexes.ts"
 import type { StorageError } from "./StorageError.ts"
@@ -56,18 +47,16 @@ const low = 0.9
 
 const checkInterval = Duration.minutes(10)
 
-/** The file's copy in the account that can be deleted and made again. */
-const evictable = (file: ManagedFile, account: string, before: number): Replica | undefined => {
-  if (file.state !== "ready" || !file.kept) return undefined
-  const copy = findReplica(file, account, originalVariant)
-  return copy?.state === "ready" && copy.remoteId !== null && lastUse(copy) <= before ? copy : undefined
-}
+/** Whether the copy can be deleted and made again: of a batch's input those for a deployment, too. */
+const isEvictable = ({ kept, state }: ManagedFile, copy: Replica): boolean =>
+  state === "ready" && kept && copy.state === "ready" && copy.remoteId !== null && copy.container === null
 
 const make = Effect.gen(function* () {
   const catalog = yield* Catalog
   const jobs = yield* Jobs
   const lostUploads = yield* LostUploads
   const registry = yield* Registry
+  const uses = yield* CopyUses
   const limited = [...catalog.accounts.values()].filter(({ account }) => account.quota !== null)
   const permits = new Map<string, Semaphore.Semaphore>()
   for (const id of catalog.accounts.keys()) permits.set(id, yield* Semaphore.make(1))
@@ -76,16 +65,17 @@ const make = Effect.gen(function* () {
    * Takes the copy out of the row and from the account. `InUse` if it is needed after all, `Left` if the account still
    * has it, which is tried again later.
    */
-  const evict = Effect.fnUntraced(function* (key: string, account: string, before: number) {
+  const evict = Effect.fnUntraced(function* (key: string, { account, variant }: Replica, before: number) {
     const now = yield* Clock.currentTimeMillis
     let lost: LostUpload | undefined
     const row = yield* registry.modifyFileWith(key, ({ value: file }) =>
       Effect.gen(function* () {
         lost = undefined
-        const copy = evictable(file, account, before)
+        const copy = findReplica(file, account, variant)
+        if (copy === undefined || !isEvictable(file, copy) || uses.last(copy) > before) return undefined
         // A job that comes after this look changes the file's row, so that the change below conflicts with it.
-        if (copy === undefined || (yield* jobs.unfinishedReaders(key, 1)).length > 0) return undefined
-        const { bytes, createdAt, remoteId, variant } = copy
+        if ((yield* jobs.unfinishedReaders(key, 1)).length > 0) return undefined
+        const { bytes, createdAt, remoteId } = copy
         lost = new LostUpload({ account, variant, bytes, remoteId, startedAt: createdAt, endedAt: now })
         const gone = { state: "expired", remoteId: null, updatedAt: now, error: "made room in the account" } as const
         const without = withReplica(file, new Replica({ ...copy, ...gone }))
@@ -100,22 +90,43 @@ const make = Effect.gen(function* () {
     return "Gone"
   })
 
+  /** The copies in the account that look idle, those that have been it longest first. */
+  const candidates = (account: string, files: ReadonlyArray<ManagedFile>, before: number) =>
+    files
+      .flatMap((file) =>
+        file.replicas
+          .filter((copy) => copy.account === account && isEvictable(file, copy))
+          .map((copy) => ({ copy, file, use: uses.last(copy) }))
+      )
+      .filter(({ use }) => use <= before)
+      .sort((a, b) => a.use - b.use)
+
   const clear = Effect.fnUntraced(function* (account: string, { bytes, files }: Room) {
     const before = (yield* Clock.currentTimeMillis) - idle
-    const found = yield* registry.copiesIn(account, { until: before, limit: pageSize })
-    const candidates = found.flatMap((file) => {
-      const copy = evictable(file, account, before)
-      return copy === undefined ? [] : [{ file, use: lastUse(copy) }]
-    })
     let freed = 0
     let count = 0
-    for (const { file } of candidates.sort((a, b) => a.use - b.use)) {
-      if (count > 0 && freed >= bytes && count >= files) break
-      const outcome = yield* evict(file.key, account, before)
-      if (outcome === "Left") break
-      if (outcome === "InUse") continue
-      freed += file.bytes
-      count++
+    let after: ReturnType<typeof usePosition> | undefined
+    const isEnough = () => count > 0 && freed >= bytes && count >= files
+    const takeFrom = Effect.fnUntraced(function* (page: ReadonlyArray<ManagedFile>) {
+      for (const { copy, file } of candidates(account, page, before)) {
+        if (isEnough()) return true
+        const outcome = yield* evict(file.key, copy, before)
+        if (outcome === "Left") return true
+        if (outcome === "InUse") continue
+        freed += copy.bytes ?? file.bytes
+        count++
+      }
+      return isEnough()
+    })
+    for (;;) {
+      const page: ReadonlyArray<ManagedFile> = yield* registry.copiesIn(account, {
+        until: before,
+        after,
+        limit: pageSize
+      })
+      const last = page.at(-1)
+      if ((yield* takeFrom(page)) || last === undefined || page.length < pageSize) break
+      after = usePosition(last)
     }
     if (count > 0) {
       yield* Effect.logInfo("Idle copies were deleted to make room").pipe(
@@ -177,4 +188,7 @@ const make = Effect.gen(function* () {
   return Quota.of({ makeRoom, check })
 })
 
-export const layer: Layer.Layer<Quota, never, Catalog | Jobs | LostUploads | Registry> = Layer.effect(Quota, make)
+export const layer: Layer.Layer<Quota, never, Catalog | CopyUses | Jobs | LostUploads | Registry> = Layer.effect(
+  Quota,
+  make
+)

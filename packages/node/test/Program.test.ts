@@ -1,5 +1,5 @@
 import type { Facade } from "@omnifile/core/Facade"
-import { afterAll, afterEach, assert, beforeAll, describe, it } from "@effect/vitest"
+import { afterAll, afterEach, assert, beforeAll, describe, it, vi } from "@effect/vitest"
 import { failure } from "@omnifile/testkit/host/checks"
 import * as Installation from "@omnifile/testkit/host/Installation"
 import * as WatchedStorage from "@omnifile/testkit/host/WatchedStorage"
@@ -67,6 +67,24 @@ describe("a program without a server", () => {
     const other = await upload()
     assert.strictEqual(tagOf(await failure(omnifile.files.reference(other.id, "beta"))), "ProvidersFailed")
     await Promise.all([file, other].map(({ id }) => omnifile.files.delete(id)))
+  })
+
+  it("keeps the copy that it was told of, for a while, when the account is full", async () => {
+    const [told, other] = [await upload("told"), await upload("other")]
+    const there = () => emulator.files("alpha").map(({ id }) => id)
+    const copyOfOther = there().at(-1) ?? assert.fail("there is no copy")
+    try {
+      vi.setSystemTime(Date.now() + 3 * 3_600_000)
+      const { reference } = await omnifile.files.reference(told.id, "alpha", alice)
+      emulator.setQuota("alpha", { files: there().length })
+      const third = await upload("third")
+      assert.include(there(), reference)
+      assert.notInclude(there(), copyOfOther)
+      await Promise.all([told, other, third].map(({ id }) => omnifile.files.delete(id)))
+    } finally {
+      vi.useRealTimers()
+      emulator.setQuota("alpha", {})
+    }
   })
 
   it("takes content as bytes and as a stream, and refuses names that are none", async () => {

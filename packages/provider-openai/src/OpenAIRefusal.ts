@@ -38,7 +38,9 @@ const meaningOf = (status: number, { code, message }: Omit<Refusal, "meaning">):
   if (status === 413) return "too_large"
   if ((status === 400 || status === 404) && isGone(message)) return "gone"
   if (status === 400 && (code === "invalid_api_key" || /incorrect api key/i.test(message))) return "credentials"
-  return /\bstorage\b.*\b(quota|limit)\b|\b(quota|limit)\b.*\bstorage\b/i.test(message) ? "quota" : null
+  // Azure names no storage, and has a limit for files that do not expire.
+  const isFull = /\bstorage\b.*\b(quota|limit)\b|\b(quota|limit)\b.*\bstorage\b|\bquota for files\b/i.test(message)
+  return isFull ? "quota" : null
 }
 
 export const decodeRefusal: Provider["decodeRefusal"] = (body, { status }) => {

@@ -165,7 +165,8 @@ describe("OpenAI", () => {
     [400, "Invalid type for 'file_id'", null],
     [404, "The model does not exist", null],
     [400, "Incorrect API key provided: x", "credentials"],
-    [400, "You have exceeded your file storage quota", "quota"],
+    [400, "You have exceeded your file storage quota. Organizations are limited to 100 GB of files.", "quota"],
+    [400, "The quota for files without expiry is reached. The maximum is 500.", "quota"],
     [413, "too much", "too_large"]
   ] as const)("knows what is meant by status %d and %j", (status, message, meaning) => {
     const refusal = OpenAI.openai.decodeRefusal({ error: { message } }, { status, call: "chat.completions" })

@@ -36,7 +36,9 @@ export const install = async (wires: ReadonlyArray<Wire>): Promise<Wires> => {
   const directory = await mkdtemp(join(tmpdir(), "omnifile-wires-"))
   const emulators = new Map<string, OpenAIEmulator.Emulator>()
   for (const { name, start } of wires) {
-    emulators.set(name, await start({ accounts: [{ name, key: keyOf(name) }], stream: { intervalMs: 0 } }))
+    const accounts = [{ name, key: keyOf(name) }]
+    // By the clock that a test may have set.
+    emulators.set(name, await start({ accounts, stream: { intervalMs: 0 }, now: () => Date.now() }))
   }
   const emulator = (wire: string): OpenAIEmulator.Emulator => {
     const found = emulators.get(wire)

@@ -3,6 +3,7 @@
  * looked at. They live from fourteen days to thirty, or as long as they are not deleted.
  */
 import * as Answer from "../openai/Answer.ts"
+import { ApiError } from "../openai/Answer.ts"
 import * as Files from "../openai/Files.ts"
 import type { StoredFile } from "../openai/FileStore.ts"
 import { newId } from "../openai/Ids.ts"
@@ -21,6 +22,8 @@ export const routes: ReadonlyArray<Route> = Files.make({
   lifeOf: Files.anchoredLife(1_209_600, 2_592_000),
   newId: (purpose) => newId(purpose === "assistants" ? "assistant-" : "file-"),
   toObject,
+  full: () =>
+    new ApiError(400, "The quota for files without expiry is reached. The maximum is 500.", { code: "quotaExceeded" }),
   created: (file, { request }) => {
     const { bytes: _, ...object } = toObject(file)
     const [path = ""] = (request.url ?? "").split("?")

@@ -24,7 +24,8 @@ export interface FileApi {
   readonly toObject: (file: StoredFile) => Readonly<Record<string, unknown>>
   /** The answer to an upload. Default: the object. */
   readonly created?: ((file: StoredFile, exchange: Exchange) => Answer.Answer) | undefined
-  readonly fullMessage?: string | undefined
+  /** The refusal of a file that there is no room for. Default: OpenAI's. */
+  readonly full?: (() => ApiError) | undefined
   /** Whether lists come in pages. */
   readonly paged: boolean
 }
@@ -38,6 +39,13 @@ const invalidValue = (param: string, value: string, supported: ReadonlyArray<str
     code: "invalid_value"
   })
 }
+
+const full = (): ApiError =>
+  new ApiError(
+    400,
+    "You have exceeded your file storage quota. Organizations are limited to 100 GB of files. " +
+      "Please delete old files or attempt with a smaller file size."
+  )
 
 const missing = (param: string): ApiError =>
   new ApiError(400, `Missing required parameter: '${param}'.`, { param, code: "missing_required_parameter" })
@@ -161,7 +169,7 @@ export const make = (api: FileApi): ReadonlyArray<Route> => {
         const { file, livesSeconds, purpose } = validate(api, form)
         const { bytes, content, contentType, filename, sha256 } = file
         const { files } = exchange.account
-        if (!files.fits(bytes)) throw new ApiError(400, api.fullMessage ?? "You have exceeded your file storage quota.")
+        if (!files.fits(bytes)) throw (api.full ?? full)()
         const upload = {
           filename,
           contentType,
