@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Bytes } from "./Bytes.ts"
+import type { Tokens } from "./Usage.ts"
 
 /** A streamed body of known length. */
 export interface StreamBody {
@@ -48,6 +49,8 @@ export interface TransportResponse {
    * To be called before the body is read, and once.
    */
   readonly observe?: ((observer: Observer) => void) | undefined
+  /** What the call has used, once the body has been read, where that is known and the body may not say it. */
+  readonly used?: (() => Tokens | null) | undefined
 }
 
 export class TransportError extends Schema.TaggedError<TransportError>()("TransportError", {

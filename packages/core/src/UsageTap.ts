@@ -117,7 +117,8 @@ export const make: Effect.Effect<Hook, never, UsageLedger> = Effect.gen(function
       ledger.count({ owner, model: modelName, account, tokens: tokens ?? Usage.none })
     const { complete } = response
     if (complete === null) {
-      if (!isEncoded(response)) return { ...answer, response: watched(response, new Meter(report)) }
+      const meter = new Meter((tokens) => report(tokens ?? response.used?.() ?? null))
+      if (!isEncoded(response)) return { ...answer, response: watched(response, meter) }
       report(null)
       return answer
     }

@@ -70,6 +70,25 @@ describe.each(wires.map(({ name }) => name))("the official client on %s", (model
     await world.client.files.delete(file.id)
   })
 
+  it("is counted as much for a stream that says nothing of it as for a whole answer", async () => {
+    const used = async (params: OpenAI.ChatCompletionCreateParams) => {
+      const sum = async () => {
+        const { data } = (await world.client.get("/usage")) as { data: ReadonlyArray<Record<string, number>> }
+        return data[0]
+      }
+      const before = await sum()
+      const answer = await world.client.chat.completions.create(params)
+      if (Symbol.asyncIterator in answer) for await (const { usage } of answer) assert.isNotOk(usage)
+      const after = await sum()
+      return ["calls", "input_tokens", "output_tokens"].map((name) => (after?.[name] ?? 0) - (before?.[name] ?? 0))
+    }
+    const messages = [{ role: "user", content: "Count." }] as const
+    const whole = await used({ model, messages: [...messages] })
+    assert.strictEqual(whole[0], 1)
+    assert.isAbove(whole[2] ?? 0, 0)
+    assert.deepStrictEqual(await used({ model, messages: [...messages], stream: true }), whole)
+  })
+
   it("has the model call a tool and gives it the result", async () => {
     const messages: Array<OpenAI.ChatCompletionMessageParam> = [
       { role: "user", content: 'call weather {"city":"Oslo"}\ncall weather {"city":"Rome"}' }

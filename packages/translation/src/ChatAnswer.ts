@@ -26,7 +26,7 @@ const finishReason = ({ unified }: LanguageModelV4FinishReason): string => {
   }
 }
 
-const usageOf = ({ inputTokens, outputTokens }: LanguageModelV4Usage): JsonObject => {
+export const usageOf = ({ inputTokens, outputTokens }: LanguageModelV4Usage): JsonObject => {
   const input = inputTokens.total ?? 0
   const output = outputTokens.total ?? 0
   return {

@@ -1,8 +1,14 @@
 /** Calls in OpenAI's wire on models that speak another one: the two ends of a call around an AI SDK language model. */
-import type { LanguageModelV4, LanguageModelV4StreamPart, SharedV4ProviderOptions } from "@ai-sdk/provider"
+import type {
+  LanguageModelV4,
+  LanguageModelV4StreamPart,
+  LanguageModelV4Usage,
+  SharedV4ProviderOptions
+} from "@ai-sdk/provider"
 import type { ChatTranslator, TranslatedRequest } from "@omnifile/core/ChatTranslator"
 import type { TransportResponse } from "@omnifile/core/HttpTransport"
 import { parseObject } from "@omnifile/core/Json"
+import * as Usage from "@omnifile/core/Usage"
 import type { ModelRequest } from "./CallSettings.ts"
 import * as ChatAnswer from "./ChatAnswer.ts"
 import * as ChatPrompt from "./ChatPrompt.ts"
@@ -93,13 +99,15 @@ const brokenOff = (part: LanguageModelV4StreamPart): Error | undefined => {
 async function* eventsOf(
   first: LanguageModelV4StreamPart,
   reader: ReadableStreamDefaultReader<LanguageModelV4StreamPart>,
-  writer: EventWriter
+  writer: EventWriter,
+  finished: (usage: LanguageModelV4Usage) => void
 ): AsyncGenerator<Uint8Array, void, void> {
   try {
     let part = first
     for (;;) {
       const broken = brokenOff(part)
       if (broken !== undefined) throw broken
+      if (part.type === "finish") finished(part.usage)
       const text = writer.write(part)
       if (text !== "") yield encoder.encode(text)
       const next = await reader.read()
@@ -154,13 +162,13 @@ export const make = (options: Options): ChatTranslator => {
         if (isContent(part)) {
           const broken = brokenOff(part)
           if (broken !== undefined) throw broken
-          return {
-            status: 200,
-            headers: { "content-type": "text/event-stream; charset=utf-8" },
-            complete: null,
-            body: eventsOf(part, reader, new wires[request.wire].Events(request)),
-            cancel: giveUp
-          }
+          // Clients of a chat are not told unless they ask for it.
+          let used: Usage.Tokens | null = null
+          const body = eventsOf(part, reader, new wires[request.wire].Events(request), (usage) => {
+            used = Usage.read(ChatAnswer.usageOf(usage))
+          })
+          const headers = { "content-type": "text/event-stream; charset=utf-8" }
+          return { status: 200, headers, complete: null, body, cancel: giveUp, used: () => used }
         }
       }
     } catch (cause) {

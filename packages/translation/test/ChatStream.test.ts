@@ -71,6 +71,16 @@ describe("a streamed chat completion", () => {
     assert.isTrue(text.endsWith("data: [DONE]\n\n"))
   })
 
+  it("says what it has used beside the events, when it is over", async () => {
+    const whole = await anthropic.run(request(hello), Vendors.sse(...spoken("Hello")).send)
+    assert.isNull(whole.used?.())
+    assert.notInclude(await Vendors.textOf(whole), "usage")
+    assert.deepStrictEqual({ ...whole.used?.() }, { input: 5, cachedInput: 0, output: 7 })
+    const cut = await anthropic.run(request(hello), Vendors.sse(...spoken("Hello").slice(0, 4)).send)
+    await Vendors.textOf(cut).catch(() => "")
+    assert.isNull(cut.used?.())
+  })
+
   it("tells what has been used if it is asked for", async () => {
     const answer = await anthropic.run(
       request({ ...hello, stream_options: { include_usage: true } }),
