@@ -62,9 +62,17 @@ console.log(own.choices[0]?.message.content?.split("\n").slice(0, 2).join(" "))
 // An ID alone grants nothing.
 await omnifile.resolve(question("west-model"), { user: "bob" }).catch((error: Error) => console.log(error.name))
 
-const { files } = await omnifile.files.list({}, alice)
+// A file that comes in parts, as a large one does: two at once, put together in the order that is told at the end.
+const upload = await omnifile.uploads.create({ filename: "transcript.txt", bytes: 20 }, alice)
+const parts = await Promise.all(
+  ["first half", ", and rest"].map((content) => omnifile.uploads.addPart({ upload: upload.id, content }, alice))
+)
+const whole = await omnifile.uploads.complete({ upload: upload.id, parts: parts.map(({ id }) => id) }, alice)
+console.log(whole.status, new TextDecoder().decode(await omnifile.files.content(whole.file?.id ?? "", alice)))
+
+const { files } = await omnifile.files.list({ order: "asc" }, alice)
 console.log(files.map(({ filename, bytes }) => `${filename} (${bytes})`).join())
-await omnifile.files.delete(file.id, alice)
+await Promise.all(files.map(({ id }) => omnifile.files.delete(id, alice)))
 
 await omnifile.close()
 await emulator.close()

@@ -94,7 +94,8 @@ describe("example", () => {
         "File 1: minutes.txt, 11 bytes, sha256 bc6ad68e1efa906b.",
         "Answer from west (model gpt-4o). File 1: minutes.txt, 11 bytes, sha256 bc6ad68e1efa906b.",
         "NotFound",
-        "minutes.txt (11)",
+        "completed first half, and rest",
+        "minutes.txt (11),transcript.txt (20)",
         ""
       ].join("\n")
     )

@@ -23,6 +23,8 @@ import type * as FineTuningOperation from "./FineTuningOperation.ts"
 import type { Answers } from "./Hooks.ts"
 import type { TransportResponse } from "./HttpTransport.ts"
 import { Intake } from "./Intake.ts"
+import { principalOf, run } from "./FacadeCall.ts"
+import * as FacadeUploads from "./FacadeUploads.ts"
 import {
   type Body,
   contentOf,
@@ -47,16 +49,16 @@ import {
 import type { JsonObject } from "./Json.ts"
 import type { ManagedFile } from "./ManagedFile.ts"
 import type { Send } from "./ModelCalls.ts"
-import type { Operation } from "./Operation.ts"
-import { Pipeline } from "./Pipeline.ts"
-import { admin, type Caller, ofCaller, type Principal } from "./Principal.ts"
+import type { Pipeline } from "./Pipeline.ts"
+import type { Caller, Principal } from "./Principal.ts"
 import { Replication } from "./Replication.ts"
-import * as Uuid from "./Uuid.ts"
+import type { Uploads } from "./Uploads.ts"
 import * as Wrap from "./Wrap.ts"
 import type { OperationName } from "./WrappedOperation.ts"
 import * as WrappedOperation from "./WrappedOperation.ts"
 
 export type * from "./FacadeValues.ts"
+export type { NewUpload, NewUploadPart, UploadCalls, UploadEnd, UploadInfo, UploadPartInfo } from "./FacadeUploads.ts"
 export type { OperationName } from "./WrappedOperation.ts"
 
 /** Whatever is called without saying who calls may do everything. */
@@ -79,6 +81,8 @@ export interface Facade {
     readonly reference: (id: string, account: string, caller?: Caller) => Promise<CopyReference>
     readonly delete: (id: string, caller?: Caller) => Promise<void>
   }
+  /** Files that come in parts. */
+  readonly uploads: FacadeUploads.UploadCalls
   /**
    * Makes a body ready for a deployment: checks the files in it, makes missing copies, and puts the deployment's own
    * model name and file IDs in. For a call of one's own that may fail over, see `call`.
@@ -113,8 +117,6 @@ export interface Facade {
   readonly close: () => Promise<void>
 }
 
-const principalOf = (caller: Caller | undefined): Principal => (caller === undefined ? admin : ofCaller(caller))
-
 const emptyAnswer: TransportResponse = {
   status: 204,
   headers: {},
@@ -122,12 +124,6 @@ const emptyAnswer: TransportResponse = {
   body: Bytes.fromArray(),
   cancel: () => {}
 }
-
-const run = <Op extends Operation>(operation: Op, principal: Principal, send?: Send) =>
-  Effect.gen(function* () {
-    const pipeline = yield* Pipeline
-    return yield* pipeline.run({ id: `call_${yield* Uuid.make}`, principal, operation }, { send })
-  })
 
 const create = (file: NewFile, principal: Principal) =>
   Effect.scoped(
@@ -179,12 +175,15 @@ const referenceTo = Effect.fnUntraced(function* (file: ManagedFile, account: str
   return { account, provider: target.provider.id, reference: reference ?? remoteId ?? "", expiresAt }
 })
 
-type Services = Catalog | CopyUses | Events | Intake | Pipeline | Replication
+type Services = Catalog | CopyUses | Events | Intake | Pipeline | Replication | Uploads
 
 /** The façade over a core that is built. */
 export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRuntime<R, E>): Facade => {
   const runPromise = <A>(effect: Effect.Effect<A, CallError, Services>): Promise<A> =>
     runtime.runPromise(effect as Effect.Effect<A, CallError, R>)
+
+  const scoped = <A>(effect: Effect.Effect<A, CallError, Services | Scope.Scope>): Promise<A> =>
+    runPromise(Effect.scoped(effect))
 
   const closed = Deferred.makeUnsafe<void>()
   let isClosed = false
@@ -249,13 +248,13 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
   }
 
   const object = async (operation: JobOperation, caller: Caller | undefined): Promise<JsonObject> =>
-    (await runPromise(Effect.scoped(run(operation, principalOf(caller))))).object
+    (await scoped(run(operation, principalOf(caller)))).object
 
   const jobs = async (
     operation: BatchOperation.ListBatches | FineTuningOperation.ListFineTuningJobs,
     caller: Caller | undefined
   ): Promise<JobPage> => {
-    const { hasMore, objects } = await runPromise(Effect.scoped(run(operation, principalOf(caller))))
+    const { hasMore, objects } = await scoped(run(operation, principalOf(caller)))
     return { jobs: objects, hasMore }
   }
 
@@ -266,7 +265,7 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
     caller: Caller | undefined
   ): Promise<ObjectPage> => {
     const query = new URLSearchParams({ limit: String(limit), ...(after === undefined ? {} : { after }) }).toString()
-    const { hasMore, objects } = await runPromise(Effect.scoped(run({ _tag, id, query }, principalOf(caller))))
+    const { hasMore, objects } = await scoped(run({ _tag, id, query }, principalOf(caller)))
     return { objects, hasMore }
   }
 
@@ -280,11 +279,11 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
       create: (file, caller) => runPromise(create(file, principalOf(caller))),
       retrieve: async (id, caller) => {
         const operation = { _tag: "RetrieveFile", id } as const
-        return infoOf((await runPromise(Effect.scoped(run(operation, principalOf(caller))))).file)
+        return infoOf((await scoped(run(operation, principalOf(caller)))).file)
       },
       list: async ({ after = null, limit = 100, order = "desc", purpose = null } = {}, caller) => {
         const operation = { _tag: "ListFiles", after, limit, order, purpose } as const
-        const { page } = await runPromise(Effect.scoped(run(operation, principalOf(caller))))
+        const { page } = await scoped(run(operation, principalOf(caller)))
         return { files: page.files.map(infoOf), hasMore: page.hasMore }
       },
       content: (id, caller) => Bytes.collect(stream(id, caller)),
@@ -297,8 +296,14 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
           )
         ),
       delete: async (id, caller) => {
-        await runPromise(Effect.scoped(run({ _tag: "DeleteFile", id }, principalOf(caller))))
+        await scoped(run({ _tag: "DeleteFile", id }, principalOf(caller)))
       }
+    },
+    uploads: {
+      create: (upload, caller) => scoped(FacadeUploads.create(upload, principalOf(caller))),
+      addPart: (part, caller) => scoped(FacadeUploads.addPart(part, principalOf(caller))),
+      complete: (end, caller) => scoped(FacadeUploads.complete(end, principalOf(caller))),
+      cancel: (id, caller) => scoped(FacadeUploads.cancel(id, principalOf(caller)))
     },
     resolve: async <Params>(body: Body, caller?: Caller, operation: OperationName = "chat") => {
       let resolved: Wrap.Attempt<Params> | undefined

@@ -76,6 +76,8 @@ export interface NewBatch {
   readonly endpoint: string
   /** The model, if the lines do not say it. */
   readonly model?: string | undefined
+  /** Has the lines run on all deployments of their model, a part on each. Default: on one. */
+  readonly split?: boolean | undefined
   readonly metadata?: Readonly<Record<string, string>> | undefined
   /** Seconds that the files are kept which the batch makes. */
   readonly outputExpiresAfter?: number | undefined
@@ -190,7 +192,15 @@ export const responseOf = (answer: TransportResponse, end: () => Promise<void>):
 }
 
 export const createBatch = (batch: NewBatch): CreateBatch => {
-  const { endpoint, idempotencyKey = null, inputFile, metadata, model = null, outputExpiresAfter } = batch
+  const {
+    endpoint,
+    idempotencyKey = null,
+    inputFile,
+    metadata,
+    model = null,
+    outputExpiresAfter,
+    split = false
+  } = batch
   const expiry =
     outputExpiresAfter === undefined
       ? {}
@@ -206,6 +216,7 @@ export const createBatch = (batch: NewBatch): CreateBatch => {
     },
     inputFile: { id: inputFile, param: "inputFile" },
     model,
+    split,
     idempotencyKey
   }
 }

@@ -1,3 +1,4 @@
+import { Deployment } from "@omnifile/core/Account"
 import type { Facade } from "@omnifile/core/Facade"
 import { afterAll, afterEach, assert, beforeAll, describe, it, vi } from "@effect/vitest"
 import { failure } from "@omnifile/testkit/host/checks"
@@ -18,7 +19,12 @@ describe("a program without a server", () => {
   let omnifile: Facade
   beforeAll(async () => {
     emulator = await Installation.startEmulator()
-    omnifile = await Open.openProgram(Installation.make(emulator, WatchedStorage.make()))
+    const { configuration, ...base } = Installation.make(emulator, WatchedStorage.make())
+    const shared = ["alpha", "beta"].map(
+      (account) => new Deployment({ id: `shared-${account}`, account, modelName: "shared", model: account, weight: 1 })
+    )
+    const deployments = [...configuration.deployments, ...shared]
+    omnifile = await Open.openProgram({ ...base, configuration: { ...configuration, deployments } })
   })
   afterAll(async () => {
     await omnifile.close()
@@ -95,6 +101,44 @@ describe("a program without a server", () => {
     assert.strictEqual((await omnifile.files.create(again)).id, file.id)
     for (const filename of ["", "a/b", "a\r\nb"]) {
       const refused = failure(omnifile.files.create({ content: "x", filename }))
+      assert.strictEqual(tagOf(await refused), "InvalidRequest")
+    }
+  })
+
+  it("takes a file in parts that come side by side, in the order that it is told at the end", async () => {
+    const { uploads } = omnifile
+    const announced = { filename: "long.txt", bytes: 11, contentType: "text/plain", models: ["shared"] }
+    const begun = await uploads.create(announced, alice)
+    assert.match(begun.id, /^upload_/)
+    assert.deepInclude(begun, { filename: "long.txt", bytes: 11, status: "pending", file: null })
+    const first = { upload: begun.id, content: "hello ", idempotencyKey: "first" }
+    const [end, start] = await Promise.all([
+      uploads.addPart({ upload: begun.id, content: Readable.from([Buffer.from("wor"), Buffer.from("ld")]) }, alice),
+      uploads.addPart(first, alice)
+    ])
+    assert.deepStrictEqual(await uploads.addPart(first, alice), start)
+    assert.strictEqual(tagOf(await failure(uploads.addPart(first, bob))), "NotFound")
+    const parts = [start.id, end.id]
+    const wrong = { upload: begun.id, parts, md5: "0".repeat(32) }
+    assert.strictEqual(tagOf(await failure(uploads.complete(wrong, alice))), "InvalidRequest")
+    const whole = { upload: begun.id, parts, md5: "5EB63BBBE01EEED093CB22BB8F5ACDC3" }
+    const { file, status } = await uploads.complete(whole, alice)
+    assert.strictEqual(status, "completed")
+    assert.deepInclude(file, { filename: "long.txt", bytes: 11, purpose: "user_data" })
+    assert.sameMembers(file?.copies.map(({ account }) => account) ?? [], ["alpha", "beta"])
+    const content = await omnifile.files.content(file?.id ?? "", alice)
+    assert.strictEqual(new TextDecoder().decode(content), "hello world")
+    await omnifile.files.delete(file?.id ?? "", alice)
+  })
+
+  it("gives up a file in parts, and refuses what could be none", async () => {
+    const { uploads } = omnifile
+    const { id } = await uploads.create({ filename: "never.txt", bytes: 1 }, alice)
+    assert.strictEqual(tagOf(await failure(uploads.cancel(id, bob))), "NotFound")
+    assert.strictEqual((await uploads.cancel(id, alice)).status, "cancelled")
+    assert.strictEqual(tagOf(await failure(uploads.addPart({ upload: id, content: "x" }, alice))), "InvalidRequest")
+    for (const wrong of [{ bytes: 0 }, { bytes: 1.5 }, { filename: "a/b" }, { models: ["unheard of"] }]) {
+      const refused = failure(uploads.create({ filename: "a.txt", bytes: 1, ...wrong }, alice))
       assert.strictEqual(tagOf(await refused), "InvalidRequest")
     }
   })
@@ -219,6 +263,28 @@ describe("a program without a server", () => {
     await events.return?.()
     assert.strictEqual(types[0], "file.created")
     assert.includeMembers(types, ["batch.created", "batch.completed"])
+  })
+
+  it("has the lines of a batch run on all deployments of their model", async () => {
+    const lines = ["1", "2", "3", "4"].map((custom_id) =>
+      JSON.stringify({
+        custom_id,
+        method: "POST",
+        url: "/v1/chat/completions",
+        body: { model: "shared", messages: [{ role: "user", content: custom_id }] }
+      })
+    )
+    const input = { content: lines.join("\n"), filename: "split.jsonl", purpose: "batch" as const }
+    const { id: inputFile } = await omnifile.files.create(input, alice)
+    const batches = () => ["alpha", "beta"].map((account) => emulator.batches(account).length)
+    const before = batches()
+    const request = { inputFile, endpoint: "/v1/chat/completions", split: true }
+    const { id } = await omnifile.batches.create(request, alice)
+    assert.deepStrictEqual(
+      batches(),
+      before.map((count) => count + 1)
+    )
+    assert.strictEqual((await omnifile.batches.cancel(String(id), alice))["status"], "cancelling")
   })
 
   it("runs fine-tuning jobs", async () => {
