@@ -1,18 +1,17 @@
 /** Whether the copies that a refused job was given are still there; those that are not are made again. */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as CopyLoss from "./CopyLoss.ts"
 import * as CopyProbe from "./CopyProbe.ts"
 import type { JobInput } from "./Job.ts"
-import { Replica, withReplica } from "./ManagedFile.ts"
 import type { ProviderError } from "./ProviderError.ts"
-import { Registry } from "./Registry.ts"
+import * as Span from "./Span.ts"
 import type { ProviderAccount } from "./Upstream.ts"
 
 /** How many copies are asked about at once. */
 const concurrency = 8
 
 export const make = Effect.gen(function* () {
-  const registry = yield* Registry
+  const { forget } = yield* CopyLoss.make
   const { isGone } = yield* CopyProbe.make
 
   const lostOf = (target: ProviderAccount, refused: ProviderError, inputs: ReadonlyArray<JobInput>) =>
@@ -24,17 +23,6 @@ export const make = Effect.gen(function* () {
           : isGone(target, { remoteId, reference: null }, refused, inputs.length === 1),
       { concurrency }
     )
-
-  const forget = Effect.fnUntraced(function* (account: string, { file, remoteId }: JobInput) {
-    const now = yield* Clock.currentTimeMillis
-    return yield* registry.modifyFile(file, (current) => {
-      const lost = current.replicas.find(
-        (replica) => replica.account === account && replica.remoteId === remoteId && replica.state === "ready"
-      )
-      const gone = { state: "expired", updatedAt: now, error: "lost at the provider" } as const
-      return lost === undefined ? undefined : withReplica(current, new Replica({ ...lost, ...gone }))
-    })
-  })
 
   return {
     /** After a refusal: forgets the copies that their provider does not have any more. True if there were any. */
@@ -56,7 +44,9 @@ export const make = Effect.gen(function* () {
         refused,
         inputs.filter(({ role }) => role === "line")
       )
-      yield* Effect.forEach([...named, ...lines], (input) => forget(target.account.id, input), { discard: true })
+      const lost = [...named, ...lines]
+      yield* Effect.forEach(lost, ({ file, remoteId }) => forget(file, target.account.id, remoteId), { discard: true })
+      yield* Span.annotateLost(lost.length)
       return true
     })
   }

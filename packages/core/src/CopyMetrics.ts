@@ -1,4 +1,4 @@
-/** Copies that had to be made again, as metrics of this process, by account and why. */
+/** Copies that had to be made again or were not needed, as metrics of this process, by account. */
 import type * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 
@@ -8,6 +8,17 @@ import * as Metric from "effect/Metric"
  * - `expiring`: its time was nearly over
  */
 export type Why = "lost" | "expired" | "expiring"
+
+/** Files that went within a call, and not by the ID of a copy. */
+export const countInlined = (account: string, files: number): Effect.Effect<void> =>
+  Metric.update(
+    Metric.counter("omnifile_files_inlined_total", {
+      description: "Files whose content went within a call",
+      incremental: true,
+      attributes: { account }
+    }),
+    files
+  )
 
 export const countEviction = (account: string): Effect.Effect<void> =>
   Metric.update(

@@ -9,6 +9,7 @@ import * as Bytes from "./Bytes.ts"
 import { type InvalidRequest, invalid } from "./CallError.ts"
 import type { FilePlacement } from "./ChatTranslator.ts"
 import * as ContentType from "./ContentType.ts"
+import * as CopyMetrics from "./CopyMetrics.ts"
 import type { FileUse as Use } from "./FileCapabilities.ts"
 import * as FileParts from "./FileParts.ts"
 import { LruCache } from "./internal/lruCache.ts"
@@ -192,20 +193,22 @@ export const make = Effect.gen(function* () {
     /** What stands in the body for each file that has been placed. */
     write: (
       call: ModelCall,
-      { provider }: ProviderAccount,
+      { account, provider }: ProviderAccount,
       placed: ReadonlyMap<string, Placed>
     ): Effect.Effect<Placing, InvalidRequest> => {
       const use = FileUse.of(call.operation)
-      let isInline = false
-      for (const { copy } of placed.values()) if (copy === null) isInline = true
+      let inlined = 0
+      for (const { copy } of placed.values()) if (copy === null) inlined++
       const references = call.operation.files.flatMap((reference) => {
         const copy = placed.get(reference.id)?.copy ?? null
         return copy === null ? [] : [editOf(reference, copy)]
       })
       const isTranslated = TranslatedCalls.translatorOf(provider, call.operation) !== null
-      return use === null || (!isTranslated && !isInline && provider.filePart === null)
-        ? Effect.succeed({ edits: references, placements: undefined })
-        : writeParts(call, use, provider, placed, references)
+      if (use === null || (!isTranslated && inlined === 0 && provider.filePart === null)) {
+        return Effect.succeed({ edits: references, placements: undefined })
+      }
+      const written = writeParts(call, use, provider, placed, references)
+      return inlined === 0 ? written : Effect.tap(written, CopyMetrics.countInlined(account.id, inlined))
     }
   }
 })

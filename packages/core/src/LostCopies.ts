@@ -2,12 +2,11 @@
  * Copies that a provider does not have any more, as is seen when it refuses a call that names them. What has become of
  * a copy is asked once, however many calls come upon it at the same moment.
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as CopyMetrics from "./CopyMetrics.ts"
+import * as CopyLoss from "./CopyLoss.ts"
 import * as CopyProbe from "./CopyProbe.ts"
-import { findReplica, type ManagedFile, Replica, withReplica } from "./ManagedFile.ts"
+import { findReplica, type ManagedFile, type Replica } from "./ManagedFile.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import { Registry } from "./Registry.ts"
 import { Replication } from "./Replication.ts"
@@ -17,28 +16,10 @@ import type { ProviderAccount } from "./Upstream.ts"
 export const make = Effect.gen(function* () {
   const registry = yield* Registry
   const replication = yield* Replication
+  const { forget } = yield* CopyLoss.make
   const { isGone } = yield* CopyProbe.make
   const scope = yield* Effect.scope
   const running = new Map<string, Fiber.Fiber<ManagedFile | undefined, StorageError>>()
-
-  /** The row without a copy that is gone. Another copy that has taken its place meanwhile stays. */
-  const forget = Effect.fnUntraced(function* (key: string, { account, remoteId, variant }: Replica) {
-    const now = yield* Clock.currentTimeMillis
-    let forgotten = false
-    const row = yield* registry.modifyFile(key, (current) => {
-      const held = findReplica(current, account, variant)
-      forgotten = held?.remoteId === remoteId && held.state === "ready"
-      const gone = { state: "expired", updatedAt: now, error: "lost at the provider" } as const
-      return forgotten && held !== undefined ? withReplica(current, new Replica({ ...held, ...gone })) : undefined
-    })
-    if (forgotten) {
-      yield* CopyMetrics.countRenewal(account, "lost")
-      yield* Effect.logInfo("A copy was lost at its provider and is made again").pipe(
-        Effect.annotateLogs({ account, file: key })
-      )
-    }
-    return row
-  })
 
   const look = Effect.fnUntraced(function* (
     target: ProviderAccount,
@@ -51,7 +32,9 @@ export const make = Effect.gen(function* () {
     const held = findReplica(row, copy.account, copy.variant)
     if (held?.remoteId !== copy.remoteId || held.state !== "ready") return row
     if (!replication.canCopy(row, copy.account)) return undefined
-    return (yield* isGone(target, copy, refused, only)) ? yield* forget(row.key, copy) : undefined
+    return (yield* isGone(target, copy, refused, only))
+      ? yield* forget(row.key, copy.account, copy.remoteId)
+      : undefined
   })
 
   return {

@@ -257,6 +257,7 @@ export const make = Effect.gen(function* () {
       )
     )
     if (renewed.size === 0) return { _tag: "Proceed", error } as const
+    yield* Span.annotateLost(renewed.size)
     attempts.set(call, { ...attempt, rows: new Map([...attempt.rows, ...renewed]) })
     return { _tag: "Retry", error } as const
   })

@@ -32,6 +32,7 @@ import {
 import { canPull, OutputFiles } from "./OutputFiles.ts"
 import { Registry } from "./Registry.ts"
 import { callLead, Settings } from "./Settings.ts"
+import * as Span from "./Span.ts"
 import type { StorageError } from "./StorageError.ts"
 
 export class Replication extends Context.Service<
@@ -101,7 +102,10 @@ const make = Effect.gen(function* () {
       })
       return withLostUploads(claimed, abandoned, now)
     })
-    if (renewed !== null) yield* CopyMetrics.countRenewal(account, renewed)
+    if (renewed !== null) {
+      yield* CopyMetrics.countRenewal(account, renewed)
+      yield* Span.annotate("omnifile.copy.renewed", renewed)
+    }
     return row
   })
 

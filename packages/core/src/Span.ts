@@ -11,6 +11,9 @@ export const annotate = (name: string, value: string): Effect.Effect<void> =>
     enabled ? Effect.annotateCurrentSpan(name, value) : Effect.void
   )
 
+/** So many copies were lost at their provider, as this call has found out, and are made again for it. */
+export const annotateLost = (copies: number): Effect.Effect<void> => annotate("omnifile.copies.lost", String(copies))
+
 /** The effect in a span, if tracing is on where it runs. */
 export const onDemand = <A, E, R>(effect: Effect.Effect<A, E, R>, name: string): Effect.Effect<A, E, R> =>
   Effect.flatMap(References.TracerEnabled, (enabled) => (enabled ? Effect.withSpan(effect, name) : effect))

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Metric from "effect/Metric"
+import * as Tracer from "effect/Tracer"
 import type { Event } from "../src/Event.ts"
 import type { Hook } from "../src/Hooks.ts"
 import { isUsable, jobLead, Replica } from "../src/ManagedFile.ts"
@@ -191,6 +192,28 @@ describe("a copy near its end", () => {
       assert.strictEqual((yield* renewals("east", "expiring")) - before, 1)
       yield* settle
       assert.deepStrictEqual(told.slice(-3), ["replica.expired", "replica.repaired", "file.ready"])
+    })
+  )
+
+  it.effect("says in its trace why another took its place", () =>
+    Effect.gen(function* () {
+      const { chat } = yield* expiring()
+      const spans: Array<Tracer.NativeSpan> = []
+      const tracer = Tracer.make({
+        span: (options) => {
+          const span = new Tracer.NativeSpan(options)
+          spans.push(span)
+          return span
+        }
+      })
+      yield* advance(3 * hour - 9 * minute, 10 * minute)
+      yield* chat.pipe(Effect.withSpan("call"), Effect.withTracer(tracer))
+      const why = spans.flatMap(({ attributes, name }) => {
+        const renewed = attributes.get("omnifile.copy.renewed")
+        return renewed === undefined ? [] : [[name, renewed]]
+      })
+      assert.deepStrictEqual(why, [["Replication.copy", "expiring"]])
+      assert.strictEqual(new Set(spans.map(({ traceId }) => traceId)).size, 1)
     })
   )
 

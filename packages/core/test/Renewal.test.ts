@@ -2,9 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { FileSettings } from "../src/Settings.ts"
-import { answer } from "./support/FakeProvider.ts"
+import { answer, decode, type FakeAccount } from "./support/FakeProvider.ts"
 import { idOf } from "./support/lookups.ts"
 import * as invariants from "./support/invariants.ts"
+import { alice } from "./support/principals.ts"
 import { advance } from "./support/time.ts"
 import * as World from "./support/World.ts"
 
@@ -83,6 +84,67 @@ describe("copies of files in use", () => {
       yield* pass(3 * hour)
       assert.strictEqual(east.calls("create").length, 1)
       assert.strictEqual(east.files.size, 0)
+    })
+  )
+})
+
+describe("a batch whose copies live for two days", () => {
+  const batch = Effect.fnUntraced(function* (instance: World.Instance, file: string) {
+    const body = { model: "east-only", messages: [{ role: "user", content: [{ file: { file_id: file } }] }] }
+    const line = JSON.stringify({ custom_id: "1", method: "POST", url: "/v1/chat/completions", body })
+    const input = idOf(yield* instance.upload({ content: line, purpose: "batch", filename: "in.jsonl", models: [] }))
+    const { object } = yield* instance.run(
+      {
+        _tag: "CreateBatch",
+        body: { input_file_id: input, endpoint: "/v1/chat/completions", completion_window: "24h" },
+        inputFile: { id: input, param: "input_file_id" },
+        model: null,
+        idempotencyKey: null
+      },
+      alice
+    )
+    return String(object["id"])
+  }, Effect.scoped)
+
+  /** The copies that the lines of the newest batch name. */
+  const namedBy = (east: FakeAccount) => {
+    const { inputFileId } = [...east.batches.values()].at(-1) ?? assert.fail("there is no batch")
+    const input = east.files.get(inputFileId) ?? assert.fail("there is no input")
+    return [...(decode(input.content).match(/file-east-\d+/g) ?? [])]
+  }
+
+  it.effect("has a day of them before it, or gets others", () =>
+    Effect.gen(function* () {
+      const { east, file, instance } = yield* started({})
+      yield* pass(23 * hour)
+      yield* batch(instance, idOf(file))
+      assert.deepStrictEqual(namedBy(east), ["file-east-1"])
+      yield* pass(2 * hour)
+      yield* batch(instance, idOf(file))
+      assert.notInclude(namedBy(east), "file-east-1")
+      // The one that the other batch reads is left to it.
+      assert.isTrue(east.files.has("file-east-1"))
+    })
+  )
+
+  it.effect("keeps them to their end, and comes to its own after it", () =>
+    Effect.gen(function* () {
+      const { chat, east, file, instance } = yield* started({ prefetchWindow: 30 * day })
+      const id = yield* batch(instance, idOf(file))
+      yield* pass(2 * day - 5 * minute)
+      // Another has been made in time, which does not take the batch's own away.
+      assert.isAtLeast(east.calls("create").length, 3)
+      assert.deepStrictEqual(namedBy(east), ["file-east-1"])
+      assert.isTrue(east.files.has("file-east-1"))
+      yield* pass(hour)
+      yield* chat
+      const retrieve = Effect.scoped(instance.run({ _tag: "RetrieveBatch", id }, alice))
+      assert.notStrictEqual((yield* retrieve).object["status"], "completed")
+      const running = [...east.batches.keys()].at(-1) ?? ""
+      east.complete(running, "the output")
+      const { object } = yield* retrieve
+      assert.strictEqual(object["status"], "completed")
+      assert.strictEqual(yield* instance.content(String(object["output_file_id"])), "the output")
     })
   )
 })
