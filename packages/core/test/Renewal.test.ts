@@ -116,10 +116,10 @@ describe("a batch whose copies live for two days", () => {
   it.effect("has a day of them before it, or gets others", () =>
     Effect.gen(function* () {
       const { east, file, instance } = yield* started({})
-      yield* pass(23 * hour)
+      yield* advance(23 * hour, hour)
       yield* batch(instance, idOf(file))
       assert.deepStrictEqual(namedBy(east), ["file-east-1"])
-      yield* pass(2 * hour)
+      yield* advance(2 * hour, hour)
       yield* batch(instance, idOf(file))
       assert.notInclude(namedBy(east), "file-east-1")
       // The one that the other batch reads is left to it.
@@ -131,7 +131,8 @@ describe("a batch whose copies live for two days", () => {
     Effect.gen(function* () {
       const { chat, east, file, instance } = yield* started({ prefetchWindow: 30 * day })
       const id = yield* batch(instance, idOf(file))
-      yield* pass(2 * day - 5 * minute)
+      yield* advance(47 * hour, hour)
+      yield* pass(55 * minute)
       // Another has been made in time, which does not take the batch's own away.
       assert.isAtLeast(east.calls("create").length, 3)
       assert.deepStrictEqual(namedBy(east), ["file-east-1"])
