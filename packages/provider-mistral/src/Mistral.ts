@@ -1,13 +1,16 @@
 /**
  * Files and chat on Mistral's API: https://docs.mistral.ai/api. Its chat has the shape of OpenAI's, but for the part that
- * names a file.
+ * names a file and for fields of OpenAI's own.
  *
  * A vendor that differs in a detail is `make({ id: "vendor" })` with that detail replaced.
  */
 import { anyReference, type Capabilities, noFiles } from "@omnifile/core/FileCapabilities"
+import { isObject } from "@omnifile/core/Json"
 import type { Provider } from "@omnifile/core/Provider"
 import * as OpenAI from "@omnifile/provider-openai/OpenAI"
+import { decodeRefusal } from "@omnifile/provider-openai/OpenAIRefusal"
 import { batches } from "./MistralBatches.ts"
+import * as MistralChat from "./MistralChat.ts"
 import { files } from "./MistralFiles.ts"
 
 export interface Options {
@@ -30,10 +33,20 @@ export const make = ({ id }: Options): Provider => ({
     capabilities,
     // OpenAI has the ID in an object of its own.
     filePart: (_part, { reference }) => ({ type: "file", file_id: reference }),
+    chatCompletion: (body) => ({
+      name: "chat.completions",
+      method: "POST",
+      path: "/chat/completions",
+      headers: { "content-type": "application/json" },
+      body: MistralChat.bodyOf(body),
+      idempotent: false
+    }),
     responses: false,
     batches: false,
     fineTuning: false
   }),
+  // What its validator says stands where elsewhere the message is.
+  decodeRefusal: (body, at) => decodeRefusal(isObject(body) && isObject(body["message"]) ? body["message"] : body, at),
   files,
   foreignBatches: batches
 })

@@ -4,6 +4,7 @@ import { isObject, type JsonObject } from "@omnifile/core/Json"
 import type { ProviderCall } from "@omnifile/core/Provider"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as MistralChat from "./MistralChat.ts"
 
 const OptionalText = Schema.optionalKey(Schema.NullOr(Schema.String))
 const OptionalNumber = Schema.optionalKey(Schema.NullOr(Schema.Finite))
@@ -90,7 +91,9 @@ const encoder = new TextEncoder()
 const withoutModel = ({ model: _, ...body }: JsonObject): JsonObject => body
 
 const failure = (key: string, status: number, error: unknown): ForeignResult => {
-  const { code, message } = isObject(error) ? error : { code: null, message: error }
+  const { code, message: said } = isObject(error) ? error : { code: null, message: error }
+  // What a validator says is an object.
+  const message = isObject(said) ? JSON.stringify(said) : said
   return {
     key,
     status: status >= 400 ? status : 500,
@@ -110,7 +113,11 @@ export const batches: ForeignBatches = {
   marked: true,
   frame: {
     open: "",
-    line: (key, body) => JSON.stringify({ custom_id: key, body: withoutModel(body) }),
+    line: (key, body, endpoint) =>
+      JSON.stringify({
+        custom_id: key,
+        body: withoutModel(endpoint === "/v1/chat/completions" ? MistralChat.translate(body) : body)
+      }),
     separator: "\n",
     close: "\n"
   },

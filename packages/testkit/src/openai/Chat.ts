@@ -46,6 +46,8 @@ interface Completion {
 export interface ChatApi {
   /** What names the file of a part; undefined for a part that has none. May refuse the part. */
   readonly fileOf: (part: Readonly<Record<string, unknown>>) => unknown
+  /** Throws an `ApiError` for a body that the API does not take. */
+  readonly check?: ((body: Readonly<Record<string, unknown>>) => void) | undefined
 }
 
 /** The routes of an API of this shape. */
@@ -105,6 +107,7 @@ export const missing = (param: string): ApiError =>
 
 const validate = (api: ChatApi, account: Account, body: unknown): ChatRequest => {
   if (!isRecord(body)) throw new ApiError(400, "The request body must be a JSON object.")
+  api.check?.(body)
   const { model, messages, stream, stream_options: streamOptions } = body
   if (model === undefined) throw missing("model")
   if (typeof model !== "string") throw wrongType("model", "a string")
