@@ -1,13 +1,14 @@
 /** Calls in OpenAI's wire on models that speak another one: the two ends of a call around an AI SDK language model. */
 import type {
   LanguageModelV4,
+  LanguageModelV4GenerateResult,
   LanguageModelV4StreamPart,
   LanguageModelV4Usage,
   SharedV4ProviderOptions
 } from "@ai-sdk/provider"
 import type { ChatTranslator, TranslatedRequest } from "@omnifile/core/ChatTranslator"
 import type { TransportResponse } from "@omnifile/core/HttpTransport"
-import { parseObject } from "@omnifile/core/Json"
+import { isObject, parseObject } from "@omnifile/core/Json"
 import * as Usage from "@omnifile/core/Usage"
 import type { ModelRequest } from "./CallSettings.ts"
 import * as ChatAnswer from "./ChatAnswer.ts"
@@ -33,6 +34,8 @@ export interface Options {
   readonly fetches: boolean
   /** What tells the models to call only one tool at a time. */
   readonly serial?: SharedV4ProviderOptions | undefined
+  /** Whether an event of a stream is of a kind that was not there when the models' code was written: it is passed over. */
+  readonly unknown?: ((event: unknown) => boolean) | undefined
 }
 
 const wires = {
@@ -72,10 +75,35 @@ const numberAt = (value: object, name: string): number | undefined => {
   return typeof found === "number" ? found : undefined
 }
 
+/** What a provider says went wrong, in an answer whose status is that of a success. */
+const errorWithin = (answer: unknown): Error | undefined => {
+  const body = typeof answer === "string" ? parseObject(answer) : answer
+  const error = isObject(body) ? body["error"] : undefined
+  if (!isObject(error)) return undefined
+  const { code: statusCode, message } = error
+  const words = typeof message === "string" ? message : "The answer is an error."
+  return Object.assign(new Error(words), typeof statusCode === "number" ? { statusCode } : {})
+}
+
+const answered = (cause: unknown): boolean =>
+  nameOf(cause) === "AI_APICallError" && numberAt(cause as Error, "statusCode") === 200
+
+/** Why a whole answer is none. */
+const nothingIn = ({ content, finishReason, response }: LanguageModelV4GenerateResult): Error | undefined => {
+  const { raw, unified } = finishReason
+  return (
+    errorWithin(response?.body) ??
+    (unified === "error" || (raw === undefined && content.length === 0)
+      ? new Error("The answer broke off.")
+      : undefined)
+  )
+}
+
 /** A failure inside of a successful answer as the answer that it would have been, had it come at once. */
 const failure = (cause: unknown): TransportResponse => {
   const status = typeof cause === "object" && cause !== null ? numberAt(cause, "statusCode") : undefined
-  const message = cause instanceof Error ? cause.message : "The answer ended with an error."
+  const said = typeof cause === "object" && cause !== null ? Reflect.get(cause, "message") : undefined
+  const message = typeof said === "string" && said !== "" ? said : "The answer ended with an error."
   // An error that names no status of its own is the provider's.
   return ProviderFetch.jsonResponse(status !== undefined && status >= 400 ? status : 502, {
     type: "error",
@@ -100,12 +128,13 @@ async function* eventsOf(
   first: LanguageModelV4StreamPart,
   reader: ReadableStreamDefaultReader<LanguageModelV4StreamPart>,
   writer: EventWriter,
+  isPassedOver: (part: LanguageModelV4StreamPart) => boolean,
   finished: (usage: LanguageModelV4Usage) => void
 ): AsyncGenerator<Uint8Array, void, void> {
   try {
     let part = first
     for (;;) {
-      const broken = brokenOff(part)
+      const broken = isPassedOver(part) ? undefined : brokenOff(part)
       if (broken !== undefined) throw broken
       if (part.type === "finish") finished(part.usage)
       const text = writer.write(part)
@@ -144,6 +173,13 @@ export const make = (options: Options): ChatTranslator => {
       : request.options
   }
 
+  /** An event that does not have a form that is known comes as an error, with the event in it. */
+  const isPassedOver = (part: LanguageModelV4StreamPart): boolean =>
+    part.type === "error" &&
+    part.error instanceof Error &&
+    part.error.name === "AI_TypeValidationError" &&
+    options.unknown?.(Reflect.get(part.error, "value")) === true
+
   const stream = async (request: TranslatedRequest, model: LanguageModelV4, cancel: () => void) => {
     const reader = (await model.doStream(parse(request))).stream.getReader()
     const giveUp = (): void => {
@@ -155,6 +191,7 @@ export const make = (options: Options): ChatTranslator => {
       for (;;) {
         const { done, value: part } = await reader.read()
         if (done) throw new Error("The answer broke off before it began.")
+        if (isPassedOver(part)) continue
         if (part.type === "error") {
           giveUp()
           return failure(part.error)
@@ -164,7 +201,7 @@ export const make = (options: Options): ChatTranslator => {
           if (broken !== undefined) throw broken
           // Clients of a chat are not told unless they ask for it.
           let used: Usage.Tokens | null = null
-          const body = eventsOf(part, reader, new wires[request.wire].Events(request), (usage) => {
+          const body = eventsOf(part, reader, new wires[request.wire].Events(request), isPassedOver, (usage) => {
             used = Usage.read(ChatAnswer.usageOf(usage))
           })
           const headers = { "content-type": "text/event-stream; charset=utf-8" }
@@ -190,10 +227,15 @@ export const make = (options: Options): ChatTranslator => {
         const model = await modelOf(request.model, fetch)
         if (request.body["stream"] === true) return await stream(request, model, () => cancel())
         const result = await model.doGenerate(parse(request))
+        const nothing = nothingIn(result)
+        if (nothing !== undefined) return failure(nothing)
         return ProviderFetch.jsonResponse(200, wires[request.wire].whole(request, result))
       } catch (cause) {
-        if (nameOf(cause) === "AI_APICallError" && numberAt(cause as Error, "statusCode") !== 200) return failure(cause)
-        throw inClientTerms(cause)
+        if (nameOf(cause) !== "AI_APICallError") throw inClientTerms(cause)
+        if (!answered(cause)) return failure(cause)
+        const error = errorWithin(Reflect.get(cause as Error, "responseBody"))
+        if (error !== undefined) return failure(error)
+        throw cause
       }
     },
     encode: async (request) => {

@@ -356,3 +356,33 @@ describe("one line of a batch", () => {
     assert.strictEqual(at(answer, "choices", 0, "message", "content"), "Hello.")
   })
 })
+
+describe("an answer that is none, for all that its status is one of success", () => {
+  const plain: JsonObject = { messages: [{ role: "user", content: "Hi" }] }
+
+  it("has the status and the words of the error in it", async () => {
+    const refusal = { error: { code: 503, message: "The model is overloaded.", status: "UNAVAILABLE" } }
+    const overloaded = { type: "error", error: { type: "overloaded_error", message: "Overloaded" } }
+    for (const [translator, body, status, words] of [
+      [gemini, refusal, 503, "The model is overloaded."],
+      [anthropic, overloaded, 502, "Overloaded"]
+    ] as const) {
+      const answer = await translator.run(request(plain), Vendors.json(body).send)
+      assert.strictEqual(answer.status, status)
+      assert.include(await Vendors.textOf(answer), words)
+    }
+  })
+
+  it("is a failure where it says nothing, or broke off", async () => {
+    for (const body of [{}, { candidates: [{ content: {}, finishReason: "MALFORMED_FUNCTION_CALL" }] }]) {
+      assert.strictEqual((await gemini.run(request(plain), Vendors.json(body).send)).status, 502)
+    }
+  })
+
+  it("is an answer where the provider says why there is nothing", async () => {
+    for (const body of [{ promptFeedback: { blockReason: "SAFETY" } }, { candidates: [{ finishReason: "SAFETY" }] }]) {
+      const answer = await gemini.run(request(plain), Vendors.json(body).send)
+      assert.include(await Vendors.textOf(answer), '"finish_reason":"content_filter"')
+    }
+  })
+})

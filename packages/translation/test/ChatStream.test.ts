@@ -168,6 +168,10 @@ describe("a stream that fails", () => {
     const answer = await anthropic.run(request(hello), upstream.send)
     assert.strictEqual(answer.status, 529)
     assert.include(await Vendors.textOf(answer), "Overloaded")
+    const gone = { error: { code: 503, message: "The model is overloaded.", status: "UNAVAILABLE" } }
+    const other = await gemini.run(request(hello), Vendors.sse(gone).send)
+    assert.strictEqual(other.status, 503)
+    assert.include(await Vendors.textOf(other), "The model is overloaded.")
   })
 
   it("later breaks off without [DONE]", async () => {
