@@ -13,6 +13,7 @@ import * as BatchVariant from "./BatchVariant.ts"
 import { BlobStore } from "./BlobStore.ts"
 import { type CallError, ContentUnavailable, invalid, NotFound } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
+import type { FileUse } from "./FileCapabilities.ts"
 import { FileLookup } from "./FileLookup.ts"
 import * as ForeignBatchCreation from "./ForeignBatchCreation.ts"
 import type { Call } from "./Hooks.ts"
@@ -34,6 +35,12 @@ import { UnifiedIds } from "./UnifiedId.ts"
 import type { ProviderAccount } from "./Upstream.ts"
 
 const param = "input_file_id"
+
+/** The kind of call by which it is known what files it may name. */
+const uses: ReadonlyMap<unknown, FileUse> = new Map([
+  ["/v1/chat/completions", "chat"],
+  ["/v1/responses", "responses"]
+])
 
 /** Copies of the files that lines name are made so many at once. */
 const concurrency = 8
@@ -155,6 +162,31 @@ export const make = Effect.gen(function* () {
     return model ?? (first === undefined ? "" : modelNameOf(principal, file, first.value))
   })
 
+  /**
+   * Lines that stay as they are can name files only where calls to their endpoint can. Where lines are translated, each is
+   * judged by itself.
+   */
+  const checkFiles = (
+    principal: Principal,
+    { body }: CreateBatch,
+    model: string,
+    { files }: BatchSummary,
+    [named]: ReadonlyArray<JobCreation.Read>
+  ) => {
+    const use = uses.get(body["endpoint"])
+    const takesFiles = ({ account }: Deployment): boolean => {
+      const provider = catalog.accounts.get(account)?.provider
+      return provider?.batches === null || (use !== undefined && provider?.capabilities[use].reference.length !== 0)
+    }
+    if (named === undefined || use === undefined || catalog.deployments(model, principal).some(takesFiles)) {
+      return Effect.void
+    }
+    const mention = files.find(({ value }) => value === named.id)
+    const place = mention === undefined ? "" : ` (${at(mention)})`
+    const message = `The file ${named.id}${place} cannot be used: the model ${model} is not served by an account that takes files in batches.`
+    return Effect.fail(invalid(message, param, "file_not_available"))
+  }
+
   const upstreamBody = ({ body }: CreateBatch, remoteId: string): JsonObject => {
     const { model: _, ...rest } = body
     return { ...rest, input_file_id: remoteId }
@@ -213,6 +245,7 @@ export const make = Effect.gen(function* () {
       yield* checkEndpoint(operation, summary)
       const named = yield* lineFiles(principal, summary)
       const model = yield* chooseModel(principal, operation, file, summary)
+      yield* checkFiles(principal, operation, model, summary, named)
       const lines: SplitLines.Lines = { file, bytes: file.bytes, open: blobs.open(file.key), part: "", summary }
       const plan: JobCreation.Plan = {
         kind: "batch",

@@ -146,3 +146,24 @@ describe("a vendor without files", () => {
     )
   })
 })
+
+it.each([
+  ["groq", GroqEmulator.start],
+  ["together", TogetherEmulator.start]
+] as const)(
+  "no line of a batch can name a file on %s, as is said before anything is sent",
+  async (provider, emulate) => {
+    const { client, emulator, upload } = await start(provider, emulate)
+    const file = await upload("%PDF-1.7", "user_data", "a.pdf")
+    const body = { model: "model", messages: naming(file.id) }
+    const text = JSON.stringify({ custom_id: "one", method: "POST", url: "/v1/chat/completions", body })
+    const input = await upload([line("zero"), text].join("\n"), "batch", "in.jsonl")
+    const before = emulator.journal.length
+    const { message, status } = await refused(
+      client.batches.create({ input_file_id: input.id, endpoint: "/v1/chat/completions", completion_window: "24h" })
+    )
+    assert.strictEqual(status, 400)
+    assert.include(message, `The file ${file.id} (line 2, `)
+    assert.strictEqual(emulator.journal.length, before)
+  }
+)
