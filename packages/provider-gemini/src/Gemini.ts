@@ -49,6 +49,10 @@ const decodeRefusalBody = Schema.decodeUnknownOption(Schema.Union([Refusal, Sche
 /** A file that is gone is refused as one of somebody else is, with the status of a key that may not do something. */
 const isGone = (message: string): boolean => /permission to access the File|File .* may not exist/i.test(message)
 
+/** A file is called by its whole name, as it is elsewhere: what stands for it is put in place of that. */
+const withNames = (message: string): string =>
+  message.replaceAll(/\bFile ([a-z0-9-]{1,40}) (?=or it may not exist)/g, "File files/$1 ")
+
 const meaningOf = (status: number, message: string, details: string): RefusalMeaning | null => {
   if (status === 403 && isGone(message)) return "gone"
   if (status === 400 && (details.includes("API_KEY_INVALID") || /API key not valid/i.test(message)))
@@ -63,7 +67,8 @@ const decodeRefusal: Provider.Provider["decodeRefusal"] = (body, { status }) =>
   Option.match(decodeRefusalBody(body), {
     onNone: () => null,
     onSome: (refusal) => {
-      const { details = [], message, status: type } = ("error" in refusal ? refusal : refusal[0]).error
+      const { details = [], message: said, status: type } = ("error" in refusal ? refusal : refusal[0]).error
+      const message = withNames(said)
       const reason = details.map((detail) => detail["reason"]).find((value) => typeof value === "string")
       return {
         message,

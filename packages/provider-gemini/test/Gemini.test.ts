@@ -197,6 +197,12 @@ describe("refusals", () => {
       code: "API_KEY_INVALID",
       meaning: "credentials"
     })
+    const gone = error(
+      403,
+      "You do not have permission to access the File ab12 or it may not exist.",
+      "PERMISSION_DENIED"
+    )
+    assert.include(gemini.decodeRefusal(gone, { status: 403, call: "generate" })?.message, "the File files/ab12 or it")
     assert.isNull(gemini.decodeRefusal("<html>", { status: 502, call: "generate" }))
   })
 })

@@ -94,3 +94,29 @@ describe("a file on Gemini", () => {
     assert.strictEqual(emulator.journal.filter(({ route }) => route === "files.create").length, 1)
   })
 })
+
+it("a file that is lost again and again is called by the ID that the client knows", async () => {
+  const { client, emulator, upload } = await start()
+  const { id } = await upload("%PDF-1.7", "user_data", "a.pdf")
+  const message = (name: string) => `You do not have permission to access the File ${name} or it may not exist.`
+  const names: Array<string> = []
+  // Whatever copy is named, it is gone.
+  const lose = () => {
+    for (const copy of emulator.files("main")) {
+      names.push(copy.id.replace("files/", ""))
+      emulator.loseFile("main", copy.id)
+    }
+  }
+  lose()
+  void emulator
+    .waitFor(({ route, status }) => route === "files.upload" && status === 200 && emulator.files("main").length > 0)
+    .then(lose)
+  const refused = await client.chat.completions
+    .create({ model: "model", messages: [{ role: "user", content: [{ type: "file", file: { file_id: id } }] }] })
+    .then(
+      () => assert.fail("it was answered"),
+      (error: Error) => error
+    )
+  assert.include(refused.message, message(id))
+  assert.isTrue(names.every((name) => !refused.message.includes(name)))
+})
