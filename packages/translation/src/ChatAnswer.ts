@@ -12,8 +12,8 @@ import { ToolInputs } from "./ToolInputs.ts"
 
 type Named = Pick<TranslatedRequest, "body" | "id" | "modelName" | "now">
 
-/** What both of OpenAI's wires call the end of an answer. */
-const finishReason = ({ unified }: LanguageModelV4FinishReason): string => {
+/** What OpenAI calls the end of an answer. Calls are to be made, whatever else a provider calls it. */
+const finishReason = ({ unified }: LanguageModelV4FinishReason, hasCalls: boolean): string => {
   switch (unified) {
     case "length":
       return "length"
@@ -22,7 +22,7 @@ const finishReason = ({ unified }: LanguageModelV4FinishReason): string => {
     case "content-filter":
       return "content_filter"
     default:
-      return "stop"
+      return hasCalls ? "tool_calls" : "stop"
   }
 }
 
@@ -69,7 +69,7 @@ export const whole = (request: Named, result: LanguageModelV4GenerateResult): Js
         index: 0,
         message: calls.length === 0 ? message : { ...message, tool_calls: calls },
         logprobs: null,
-        finish_reason: finishReason(result.finishReason)
+        finish_reason: finishReason(result.finishReason, calls.length > 0)
       }
     ],
     usage: usageOf(result.usage)
@@ -104,7 +104,12 @@ export class Chunks {
       }
       case "finish": {
         const end = this.#chunk([
-          { index: 0, delta: this.#begin(), logprobs: null, finish_reason: finishReason(part.finishReason) }
+          {
+            index: 0,
+            delta: this.#begin(),
+            logprobs: null,
+            finish_reason: finishReason(part.finishReason, this.#inputs.count > 0)
+          }
         ])
         const usage = this.#withUsage ? this.#chunk([], usageOf(part.usage)) : ""
         return `${end}${usage}data: [DONE]\n\n`

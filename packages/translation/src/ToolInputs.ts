@@ -7,6 +7,11 @@ interface ToolInput {
 export class ToolInputs {
   readonly #inputs = new Map<string, ToolInput>()
 
+  /** How many calls have begun. */
+  get count(): number {
+    return this.#inputs.size
+  }
+
   /** The place of a call among the calls of the answer, from 0 on. */
   begin(id: string): number {
     const index = this.#inputs.size

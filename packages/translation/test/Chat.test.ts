@@ -386,3 +386,13 @@ describe("an answer that is none, for all that its status is one of success", ()
     }
   })
 })
+
+it("an answer with calls ends for them, whatever its provider calls the end", async () => {
+  const parts = [{ functionCall: { id: "c1", name: "now", args: {} } }]
+  const answer = { candidates: [{ content: { role: "model", parts }, finishReason: "SOMETHING_NEW" }] }
+  const body: JsonObject = { messages: [{ role: "user", content: "Hi" }] }
+  const whole = await gemini.run(request(body), Vendors.json(answer).send)
+  assert.include(await Vendors.textOf(whole), '"finish_reason":"tool_calls"')
+  const stream = await gemini.run(request({ ...body, stream: true }), Vendors.sse(answer).send)
+  assert.include(await Vendors.textOf(stream), '"finish_reason":"tool_calls"')
+})
