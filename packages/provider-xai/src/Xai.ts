@@ -8,6 +8,7 @@ import { anyReference, type Capabilities, noFiles } from "@omnifile/core/FileCap
 import type { Provider } from "@omnifile/core/Provider"
 import * as OpenAI from "@omnifile/provider-openai/OpenAI"
 import { batches } from "./XaiBatches.ts"
+import { files } from "./XaiFiles.ts"
 
 export interface Options {
   /** What the configuration calls the provider. */
@@ -27,18 +28,8 @@ const capabilities: Capabilities = {
 
 /** A provider that speaks xAI's dialect of OpenAI's wire. */
 export const make = ({ id }: Options): Provider => ({
-  ...OpenAI.make({
-    id,
-    capabilities,
-    files: {
-      maxBytes: 50 * megabyte,
-      // One number, which has to come before the file.
-      expiry: { form: "seconds", shortest: 3_600, longest: 2_592_000 },
-      pageSize: 100
-    },
-    batches: false,
-    fineTuning: false
-  }),
+  ...OpenAI.make({ id, capabilities, batches: false, fineTuning: false }),
+  files,
   foreignBatches: batches
 })
 

@@ -1,6 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import * as Bytes from "@omnifile/core/Bytes"
 import { ruleFor } from "@omnifile/core/FileCapabilities"
+import * as Result from "effect/Result"
 import { xai } from "../src/Xai.ts"
 
 it("the life of a file is one number of seconds, and comes before the file", async () => {
@@ -39,4 +40,16 @@ it("a wrong key is known by its words, and errors are texts", () => {
   const body = { code: "Client specified an invalid argument", error: "Incorrect API key provided: x." }
   const refusal = xai.decodeRefusal(body, { status: 400, call: "files.create" })
   assert.deepInclude(refusal, { message: "Incorrect API key provided: x.", meaning: "credentials" })
+})
+
+it("lists go on with a token, where there is one", () => {
+  const { decodePage, list } = xai.files ?? assert.fail("no files")
+  assert.strictEqual(list(null).path, "/files?order=desc&limit=100")
+  const next = (page: object): string | null =>
+    Result.getOrThrow(decodePage({ data: [{ id: "file_1" }], ...page }, null)).next
+  assert.deepStrictEqual(
+    [next({}), next({ pagination_token: "" }), next({ pagination_token: "a/b" }), next({ has_more: true })],
+    [null, null, "pagination_token=a%2Fb", "after=file_1"]
+  )
+  assert.strictEqual(list("pagination_token=a%2Fb").path, "/files?order=desc&limit=100&pagination_token=a%2Fb")
 })

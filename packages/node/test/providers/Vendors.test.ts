@@ -1,11 +1,14 @@
 /** Files of vendors with an API of their own making, behind a gateway. */
 import { assert, describe, it, onTestFinished } from "@effect/vitest"
+import type { RemotePage } from "@omnifile/core/Provider"
+import { files as xaiFiles } from "@omnifile/provider-xai/XaiFiles"
 import * as GroqEmulator from "@omnifile/testkit/GroqEmulator"
 import * as MistralEmulator from "@omnifile/testkit/MistralEmulator"
 import type { Emulator, EmulatorOptions } from "@omnifile/testkit/OpenAIEmulator"
 import * as OpenAIEmulator from "@omnifile/testkit/OpenAIEmulator"
 import * as TogetherEmulator from "@omnifile/testkit/TogetherEmulator"
 import * as XaiEmulator from "@omnifile/testkit/XaiEmulator"
+import * as Result from "effect/Result"
 import type OpenAI from "openai"
 import * as Vendor from "../support/vendor.ts"
 
@@ -167,3 +170,21 @@ it.each([
     assert.strictEqual(emulator.journal.length, before)
   }
 )
+
+it("lists of xAI are read to their end, page by page", async () => {
+  const { emulator, upload } = await start("xai", XaiEmulator.start)
+  for (const name of ["a.txt", "b.txt", "c.txt"]) await upload(name, "user_data", name)
+  const found: Array<string> = []
+  let cursor: string | null = null
+  do {
+    const { path } = xaiFiles.list(cursor)
+    const answer = await fetch(`${emulator.baseUrl}${path.replace("limit=100", "limit=2")}`, {
+      headers: { authorization: `Bearer ${Vendor.account.key}` }
+    })
+    const page: RemotePage = Result.getOrThrow(xaiFiles.decodePage(await answer.json(), cursor))
+    found.push(...page.files.map(({ id }) => id))
+    cursor = page.next
+  } while (cursor !== null)
+  const made = emulator.files("main").map(({ id }) => id)
+  assert.deepStrictEqual(found, made.toReversed())
+})

@@ -5,9 +5,11 @@ import * as Chat from "../openai/Chat.ts"
 import type { Dialect } from "../openai/Dialect.ts"
 import * as Files from "../openai/Files.ts"
 import type { FieldOf } from "../openai/Files.ts"
+import type { StoredFile } from "../openai/FileStore.ts"
 import { newId } from "../openai/Ids.ts"
 import * as Models from "../openai/Models.ts"
 import type { Form } from "../openai/Multipart.ts"
+import type { Route } from "../openai/Route.ts"
 import * as Responses from "../openai/Responses.ts"
 import * as Batches from "./Batches.ts"
 
@@ -30,20 +32,46 @@ const lifeOf = (field: FieldOf, purpose: string): number | undefined => {
     : Files.integer("expires_after", plain, shortestLifeSeconds, longestLifeSeconds)
 }
 
+const toObject = (file: StoredFile): Record<string, unknown> => ({
+  ...Files.toObject(file),
+  expires_at: file.expiresAt ?? null
+})
+
 const files = Files.make({
   purposes: [...Files.openai.purposes, ""],
   withoutDownload: new Set(),
   lifeParts,
   lifeOf,
   check: requireOrder,
-  toObject: (file) => ({ ...Files.toObject(file), expires_at: file.expiresAt ?? null }),
+  toObject,
   paged: true
-})
+}).filter(({ name }) => name !== "files.list")
+
+const longestPage = 100
+
+/** A page, and the token of the next one if there is one. */
+const list: Route = {
+  name: "files.list",
+  method: "GET",
+  path: "/v1/files",
+  receive: Files.bodiless(({ account, query }) => {
+    const unknown = [...query.keys()].find((name) => !listed.has(name))
+    if (unknown !== undefined) throw new ApiError(400, `The parameter '${unknown}' is not known.`)
+    const limit = Files.integer("limit", query.get("limit") ?? String(longestPage), 1, longestPage)
+    const order = query.get("order") === "asc" ? "asc" : "desc"
+    const after = query.get("pagination_token") ?? undefined
+    const page = account.files.list({ after, limit, order, purpose: undefined })
+    const token = page.hasMore ? page.data.at(-1)?.id : undefined
+    return json(200, { data: page.data.map(toObject), ...(token === undefined ? {} : { pagination_token: token }) })
+  })
+}
+
+const listed: ReadonlySet<string> = new Set(["limit", "order", "sort_by", "pagination_token", "filter"])
 
 export const dialect: Dialect = {
   basePath: "/v1",
   newFileId: () => newId("file_"),
-  routes: [...files, ...Chat.make(Chat.withoutFiles), ...Responses.routes, ...Batches.routes, ...Models.routes],
+  routes: [...files, list, ...Chat.make(Chat.withoutFiles), ...Responses.routes, ...Batches.routes, ...Models.routes],
   accountOf: ({ headers }, accounts) => Accounts.find(accounts, Accounts.bearer(headers)),
   // A wrong key is a wrong argument.
   unauthorized: () => new ApiError(400, "Incorrect API key provided."),
