@@ -1,5 +1,5 @@
 /** The writers of one process that are after the same key: one after the other, until one has it. */
-import { KeyTaken } from "./Upload.ts"
+import { KeyTaken, type Upload } from "@omnifile/core/ObjectUpload"
 
 interface Contest {
   writers: number
@@ -8,33 +8,45 @@ interface Contest {
   turn: Promise<unknown>
 }
 
-export interface Writer {
-  /** Publishes when it is this writer's turn. Rejected with `KeyTaken` when another has published. */
-  readonly once: (publish: () => Promise<void>) => Promise<void>
-  readonly leave: () => void
-}
-
 export const make = () => {
   const contests = new Map<string, Contest>()
+
+  const enter = (key: string): Contest => {
+    const contest = contests.get(key) ?? { writers: 0, published: false, turn: Promise.resolve() }
+    contests.set(key, contest)
+    contest.writers += 1
+    return contest
+  }
+
+  const leave = (key: string, contest: Contest): void => {
+    contest.writers -= 1
+    if (contest.writers === 0) contests.delete(key)
+  }
+
   return {
-    enter: (key: string): Writer => {
-      const contest = contests.get(key) ?? { writers: 0, published: false, turn: Promise.resolve() }
-      contests.set(key, contest)
-      contest.writers += 1
-      return {
-        once: (publish) => {
-          const turn = contest.turn.then(async () => {
-            if (contest.published) throw new KeyTaken(key)
-            await publish()
-            contest.published = true
-          })
-          contest.turn = turn.catch(() => {})
-          return turn
-        },
-        leave: () => {
-          contest.writers -= 1
-          if (contest.writers === 0) contests.delete(key)
+    /**
+     * An upload that is published when it is its turn, and rejected with `KeyTaken` when another has published. It
+     * stands in line from its start until it is discarded.
+     */
+    inTurn: async (key: string, start: () => Promise<Upload>): Promise<Upload> => {
+      const contest = enter(key)
+      try {
+        const upload = await start()
+        return {
+          publish: () => {
+            const turn = contest.turn.then(async () => {
+              if (contest.published) throw new KeyTaken(key)
+              await upload.publish()
+              contest.published = true
+            })
+            contest.turn = turn.catch(() => {})
+            return turn
+          },
+          discard: () => upload.discard().finally(() => leave(key, contest))
         }
+      } catch (cause) {
+        leave(key, contest)
+        throw cause
       }
     }
   }
