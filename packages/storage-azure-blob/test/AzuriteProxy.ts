@@ -1,33 +1,29 @@
 /** A proxy before azurite, which sees every request, and can keep it waiting or cut its answer off. */
+import type { CloudHooks } from "@omnifile/testkit/BlobStoreSuite"
 import { once } from "node:events"
 import { createServer, request } from "node:http"
 import { afterAll } from "vitest"
-
-interface SeenRequest {
-  readonly method: string
-  readonly url: string
-}
 
 export interface Proxy {
   readonly endpoint: string
   /** Cuts off all connections. */
   readonly cut: () => void
-  readonly hooks: {
-    /** The request is passed on when this is done. */
-    onRequest: (request: SeenRequest) => Promise<void>
-    /** Called when azurite has carried out the request; true cuts the connection instead of answering. */
-    onAnswer: (request: SeenRequest) => boolean
-  }
+  readonly hooks: CloudHooks
 }
 
 export const start = async (target: string): Promise<Proxy> => {
   const { hostname, pathname, port } = new URL(target)
-  const hooks: Proxy["hooks"] = { onRequest: async () => {}, onAnswer: () => false }
+  const hooks: CloudHooks = { onRequest: async () => undefined, onAnswer: () => false }
   const server = createServer((incoming, outgoing) => {
-    const seen = { method: incoming.method ?? "", url: incoming.url ?? "" }
-    void hooks.onRequest(seen).then(() => {
-      const { method, url: path } = seen
-      const passed = request({ hostname, port, method, path, headers: incoming.headers }, (answer) => {
+    const seen = { method: incoming.method ?? "", url: incoming.url ?? "", headers: incoming.headers }
+    void hooks.onRequest(seen).then((refusal) => {
+      if (refusal !== undefined) {
+        incoming.resume()
+        outgoing.writeHead(refusal).end()
+        return
+      }
+      const { headers, method, url: path } = seen
+      const passed = request({ hostname, port, method, path, headers }, (answer) => {
         if (hooks.onAnswer(seen)) {
           incoming.socket.destroy()
           answer.resume()

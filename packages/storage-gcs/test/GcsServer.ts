@@ -2,6 +2,7 @@
  * As much of the JSON API of Google Cloud Storage as the backend uses, in this process: uploads in one request and in
  * resumable sessions, with preconditions; reads with ranges; metadata; removal.
  */
+import type { CloudHooks } from "@omnifile/testkit/BlobStoreSuite"
 import { once } from "node:events"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { afterAll } from "vitest"
@@ -24,25 +25,13 @@ interface Session {
   chunks: Array<Buffer>
 }
 
-interface SeenRequest {
-  readonly method: string
-  readonly url: URL
-  readonly headers: IncomingMessage["headers"]
-}
-
 export interface TestServer {
   readonly options: Options
-  readonly requests: Array<SeenRequest>
   readonly objects: ReadonlyMap<string, StoredObject>
   /** Uploads that are neither finished nor ended. */
   readonly sessions: ReadonlyMap<string, Session>
   readonly cut: () => void
-  readonly hooks: {
-    /** A status to answer with instead of carrying the request out. */
-    onRequest: (request: SeenRequest) => Promise<number | undefined>
-    /** Called after a request is carried out; true cuts the connection instead of answering. */
-    onAnswer: (request: SeenRequest) => boolean
-  }
+  readonly hooks: CloudHooks
 }
 
 interface Answer {
@@ -119,7 +108,8 @@ const makeStore = () => {
     return { status: 206, headers, body: body.subarray(Number(first), last === "" ? undefined : Number(last) + 1) }
   }
 
-  const carryOut = ({ headers, method, url }: SeenRequest, body: Buffer): Answer => {
+  const carryOut = ({ headers, method, url: path = "" }: IncomingMessage, body: Buffer): Answer => {
+    const url = new URL(path, `http://${headers.host}`)
     const query = url.searchParams
     const session = query.get("upload_id")
     if (session !== null) {
@@ -145,20 +135,14 @@ const makeStore = () => {
 
 export const start = async (): Promise<TestServer> => {
   const { carryOut, objects, sessions } = makeStore()
-  const requests: Array<SeenRequest> = []
-  const hooks: TestServer["hooks"] = { onRequest: async () => undefined, onAnswer: () => false }
+  const hooks: CloudHooks = { onRequest: async () => undefined, onAnswer: () => false }
 
   const serve = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
-    const request = {
-      method: incoming.method ?? "",
-      url: new URL(incoming.url ?? "", `http://${incoming.headers.host}`),
-      headers: incoming.headers
-    }
-    requests.push(request)
+    const request = { method: incoming.method ?? "", url: incoming.url ?? "", headers: incoming.headers }
     const chunks: Array<Buffer> = []
     for await (const chunk of incoming) chunks.push(chunk as Buffer)
     const refusal = await hooks.onRequest(request)
-    const answer = refusal === undefined ? carryOut(request, Buffer.concat(chunks)) : error(refusal)
+    const answer = refusal === undefined ? carryOut(incoming, Buffer.concat(chunks)) : error(refusal)
     if (hooks.onAnswer(request)) incoming.socket.destroy()
     else outgoing.writeHead(answer.status, { ...answer.headers, "content-length": answer.body?.byteLength ?? 0 })
     outgoing.end(answer.body)
@@ -176,7 +160,6 @@ export const start = async (): Promise<TestServer> => {
   })
   return {
     options: { bucket, prefix: "blobs/", endpoint: `http://127.0.0.1:${address.port}` },
-    requests,
     objects,
     sessions,
     cut: () => server.closeAllConnections(),

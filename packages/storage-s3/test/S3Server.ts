@@ -3,6 +3,7 @@
  * conditional writes and the listing and ending of multipart uploads; `complete` adds those.
  */
 import S3rver from "@20minutes/s3rver"
+import type { CloudHooks, CloudRequest } from "@omnifile/testkit/BlobStoreSuite"
 import * as Redacted from "effect/Redacted"
 import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -12,23 +13,15 @@ import type { Options } from "../src/S3Blobs.ts"
 
 const bucket = "omnifile-test"
 
-interface Request {
-  readonly method: string
-  readonly path: string
-  readonly headers: Readonly<Record<string, string | undefined>>
-}
-
 export interface TestServer {
   readonly options: Options
-  readonly requests: Array<Request>
-  /** IDs of the multipart uploads that are neither completed nor aborted. */
+  readonly requests: Array<CloudRequest>
+  /** Keys of the multipart uploads that are neither completed nor aborted. */
   readonly unfinished: () => ReadonlyArray<string>
-  readonly hooks: {
-    /** Called after a request is carried out, before its answer is sent; may cut the connection. */
-    onAnswer: (request: Request, cut: () => void) => void
-    /** A status to answer with instead of carrying the request out. */
-    refuse: (request: Request) => number | undefined
-  }
+  readonly isThere: (key: string) => Promise<boolean>
+  /** Cuts off all connections. */
+  readonly cut: () => void
+  readonly hooks: CloudHooks
 }
 
 const errorXml = (code: string) => `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code></Error>`
@@ -43,11 +36,13 @@ export const start = async (settings: { readonly complete: boolean }): Promise<T
     configureBuckets: [{ name: bucket, configs: [] }]
   })
   const uploads = join(directory, bucket, "._S3rver_uploads")
+  const prefix = "blobs/"
   const unfinished = () => (existsSync(uploads) ? readdirSync(uploads) : [])
+  const keyOf = (id: string) => readFileSync(join(uploads, id, "key"), "utf8")
   const server: TestServer = {
     options: {
       bucket,
-      prefix: "blobs/",
+      prefix,
       region: "us-east-1",
       endpoint: "",
       pathStyle: true,
@@ -55,8 +50,10 @@ export const start = async (settings: { readonly complete: boolean }): Promise<T
       partSize: 5 * 1024 * 1024
     },
     requests: [],
-    unfinished,
-    hooks: { onAnswer: () => {}, refuse: () => undefined }
+    unfinished: () => unfinished().map(keyOf),
+    isThere: (key) => app.store.existsObject(bucket, prefix + key),
+    cut: () => app.httpServer.closeAllConnections(),
+    hooks: { onRequest: async () => undefined, onAnswer: () => false }
   }
 
   // Visible when it is written whole, as on S3.
@@ -71,9 +68,8 @@ export const start = async (settings: { readonly complete: boolean }): Promise<T
   const listed = () =>
     unfinished()
       .map((id) => {
-        const key = readFileSync(join(uploads, id, "key"), "utf8")
         const initiated = statSync(join(uploads, id, "key")).mtime.toISOString()
-        return `<Upload><Key>${key}</Key><UploadId>${id}</UploadId><Initiated>${initiated}</Initiated></Upload>`
+        return `<Upload><Key>${keyOf(id)}</Key><UploadId>${id}</UploadId><Initiated>${initiated}</Initiated></Upload>`
       })
       .join("")
 
@@ -87,7 +83,7 @@ export const start = async (settings: { readonly complete: boolean }): Promise<T
   }
 
   app.middleware.unshift(async (ctx, next) => {
-    const request = { method: ctx.method, path: ctx.url, headers: ctx.headers }
+    const request = { method: ctx.method, url: ctx.url, headers: ctx.headers }
     server.requests.push(request)
     const key = ctx.path.slice(bucket.length + 2)
     const uploadId = typeof ctx.query["uploadId"] === "string" ? ctx.query["uploadId"] : undefined
@@ -96,7 +92,7 @@ export const start = async (settings: { readonly complete: boolean }): Promise<T
       ctx.type = "application/xml"
       ctx.body = errorXml(code)
     }
-    const refusal = server.hooks.refuse(request)
+    const refusal = await server.hooks.onRequest(request)
     if (refusal !== undefined) {
       answer(refusal, refusal === 403 ? "AccessDenied" : "InternalError")
     } else if (settings.complete && ctx.headers["if-none-match"] === "*") {
@@ -120,7 +116,7 @@ export const start = async (settings: { readonly complete: boolean }): Promise<T
     } else {
       await next()
     }
-    server.hooks.onAnswer(request, () => ctx.req.socket.destroy())
+    if (server.hooks.onAnswer(request)) ctx.req.socket.destroy()
   })
 
   const { port } = await app.run()

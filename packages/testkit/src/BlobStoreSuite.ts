@@ -16,11 +16,15 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import { randomUUID } from "node:crypto"
+import { beforeEach } from "vitest"
 import { assertConflict, assertMissing, caseTimeout } from "./suites/blobCases.ts"
+import * as blobCloudCases from "./suites/blobCloudCases.ts"
 import * as blobContentCases from "./suites/blobContentCases.ts"
 import * as blobReadCases from "./suites/blobReadCases.ts"
 import * as blobWriteCases from "./suites/blobWriteCases.ts"
 import { bytesOf, chunked, digestOf } from "./suites/content.ts"
+
+export type { Cloud, CloudHooks, CloudPurpose, CloudRequest } from "./suites/blobCloudCases.ts"
 
 /** What every backend promises. */
 export const suite = <E>(name: string, backend: Layer.Layer<BlobStore, E>): void => {
@@ -108,4 +112,14 @@ export const sharedSuite = <E>(name: string, open: () => Layer.Layer<BlobStore, 
       caseTimeout
     )
   })
+}
+
+/**
+ * What a backend promises besides that keeps content on a service: a lost request or answer is no lost content. The hooks
+ * are reset before every case of the file.
+ */
+export const cloudSuite = <E>(name: string, cloud: blobCloudCases.Cloud<E>): void => {
+  beforeEach(() => blobCloudCases.resetHooks(cloud.hooks))
+  describe(`BlobStore (${name}), a write`, () => blobCloudCases.registerWrites(cloud))
+  describe(`BlobStore (${name}), a service`, () => blobCloudCases.registerAnswers(cloud))
 }

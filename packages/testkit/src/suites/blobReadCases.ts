@@ -23,9 +23,9 @@ const reading = (it: It): void => {
     Effect.fnUntraced(function* () {
       const store = yield* BlobStore
       const key = yield* freshKey
-      const whole = bytesOf(1, 2 * MiB)
+      const whole = bytesOf(1, MiB / 2)
       yield* store.put(key, Bytes.fromArray(...chunked(whole, 100_000)))
-      const offsets = Array.from({ length: 32 }, (_, index) => index * 65_000)
+      const offsets = Array.from({ length: 32 }, (_, index) => index * 16_000)
       yield* Effect.forEach(
         offsets,
         Effect.fnUntraced(function* (offset) {
@@ -43,7 +43,7 @@ const reading = (it: It): void => {
     Effect.fnUntraced(function* () {
       const store = yield* BlobStore
       const key = yield* freshKey
-      const whole = bytesOf(2, 2 * MiB)
+      const whole = bytesOf(2, MiB / 2)
       yield* store.put(key, Bytes.fromArray(whole))
       for (let round = 0; round < 150; round++) {
         yield* Effect.scoped(
