@@ -9,12 +9,12 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type { Owner } from "./Access.ts"
 import { BlobStore } from "./BlobStore.ts"
-import type { Bytes } from "./Bytes.ts"
 import { ContentUnavailable } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
 import * as ContentType from "./ContentType.ts"
 import { containerVariant, isLive, ManagedFile, originalVariant, type Purpose, Replica, update } from "./ManagedFile.ts"
 import type { RemoteFile } from "./Provider.ts"
+import * as MeasuredBytes from "./MeasuredBytes.ts"
 import { ProviderError } from "./ProviderError.ts"
 import { Registry } from "./Registry.ts"
 import { hexOfText, Sha256 } from "./Sha256.ts"
@@ -175,20 +175,23 @@ const make = Effect.gen(function* () {
     return (yield* upstream.send(target, call)).body
   })
 
+  /** Of the same content that somebody has stored first, who may have died before the row said so. */
+  const measureStored = Effect.fnUntraced(function* (key: string) {
+    return yield* MeasuredBytes.read(key, MeasuredBytes.of(yield* blobs.open(key), sha256))
+  })
+
   /** Puts the content into our own store, and tells what the row is to say of it. */
   const fetch = Effect.fnUntraced(function* (file: ManagedFile) {
     const now = yield* Clock.currentTimeMillis
     const replica = file.replicas.find((candidate) => isWhole(candidate) && isLive(candidate, now))
     if (replica === undefined) return yield* gone(file.id ?? "", "No provider copy of the file is left.")
-    const hasher = sha256.hasher()
-    let bytes = 0
     const source = yield* open(file, replica)
-    const measured = inspected(source, (chunk) => {
-      bytes += chunk.byteLength
-      hasher.update(chunk)
-    })
-    yield* blobs.put(file.key, measured)
-    return { bytes, sha256: hasher.digest(), kept: true }
+    const measured = MeasuredBytes.of(source, sha256)
+    const stored = yield* blobs.put(file.key, measured.content).pipe(
+      Effect.map(measured.measure),
+      Effect.catchIf(isConflict, () => measureStored(file.key))
+    )
+    return { ...stored, kept: true }
   }, Effect.scoped)
 
   const pull: OutputFiles["Service"]["pull"] = Effect.fn("OutputFiles.pull")(function* (file) {
@@ -239,14 +242,6 @@ const make = Effect.gen(function* () {
     })
   })
 })
-
-/** The same content, of which `look` sees every chunk first. */
-const inspected = async function* (source: Bytes, look: (chunk: Uint8Array) => void): AsyncGenerator<Uint8Array> {
-  for await (const chunk of source) {
-    look(chunk)
-    yield chunk
-  }
-}
 
 /** Whether nobody could say yet how long the content is. */
 const isUnmeasured = ({ bytes, kept, state }: ManagedFile): boolean => state === "ready" && !kept && bytes === 0

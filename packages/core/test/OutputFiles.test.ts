@@ -7,6 +7,8 @@ import { problems } from "./support/invariants.ts"
 import { answer } from "./support/FakeProvider.ts"
 import { idOf } from "./support/lookups.ts"
 import { bob } from "./support/principals.ts"
+import * as SharedStorage from "./support/SharedStorage.ts"
+import { settle } from "./support/time.ts"
 import * as World from "./support/World.ts"
 
 const owner = new Owner({ user: "alice", team: null, keyHash: null })
@@ -105,6 +107,24 @@ describe("OutputFiles", () => {
       assert.isTrue(pulled.kept)
       world.account("east").files.delete(remoteId)
       assert.strictEqual(yield* instance.content(idOf(file)), "to be kept")
+    })
+  )
+
+  it.effect("is ours even if who fetched it died before it said so", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make()
+      const doomed = yield* world.start()
+      const file = yield* register(doomed, made(world, "the output"))
+      const pull = (instance: World.Instance) => instance.within(Effect.flatMap(OutputFiles, ({ pull }) => pull(file)))
+      const die = { _tag: "RunBefore", effect: Effect.sync(() => doomed.kill()) } as const
+      doomed.storage.interfere = SharedStorage.at(doomed.storage.calls.commit + 1, die, "commit")
+      yield* Effect.forkDetach(pull(doomed))
+      yield* settle
+      assert.isTrue(doomed.storage.isDead())
+      assert.deepStrictEqual(world.storage.blobKeys(), [file.key])
+      const { bytes, kept, sha256 } = yield* pull(yield* world.start())
+      assert.deepStrictEqual([kept, bytes, sha256.length], [true, 10, 64])
+      assert.deepStrictEqual(problems(world), [])
     })
   )
 
