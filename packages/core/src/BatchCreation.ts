@@ -7,32 +7,28 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Deployment } from "./Account.ts"
 import type { CreateBatch } from "./BatchOperation.ts"
+import * as BatchPreparation from "./BatchPreparation.ts"
 import * as BatchReading from "./BatchReading.ts"
 import type { BatchSummary, Mention } from "./BatchSummary.ts"
-import * as BatchVariant from "./BatchVariant.ts"
 import { BlobStore } from "./BlobStore.ts"
 import { type CallError, ContentUnavailable, invalid, NotFound } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
 import type { FileUse } from "./FileCapabilities.ts"
 import { FileLookup } from "./FileLookup.ts"
-import * as ForeignBatchCreation from "./ForeignBatchCreation.ts"
 import type { Call } from "./Hooks.ts"
-import { type Job, JobInput } from "./Job.ts"
+import type { Job } from "./Job.ts"
 import * as JobCreation from "./JobCreation.ts"
-import type { JsonObject } from "./Json.ts"
 import { Limits } from "./Limits.ts"
 import * as LitellmId from "./LitellmId.ts"
-import { jobLead, type ManagedFile, update } from "./ManagedFile.ts"
+import { type ManagedFile, update } from "./ManagedFile.ts"
 import { OutputFiles } from "./OutputFiles.ts"
 import type { Principal } from "./Principal.ts"
 import { Registry } from "./Registry.ts"
-import { Replication } from "./Replication.ts"
 import { Settings } from "./Settings.ts"
 import { Sha256 } from "./Sha256.ts"
 import * as SplitCreation from "./SplitCreation.ts"
-import * as SplitLines from "./SplitLines.ts"
+import type * as SplitLines from "./SplitLines.ts"
 import { UnifiedIds } from "./UnifiedId.ts"
-import type { ProviderAccount } from "./Upstream.ts"
 
 const param = "input_file_id"
 
@@ -42,20 +38,16 @@ const uses: ReadonlyMap<unknown, FileUse> = new Map([
   ["/v1/responses", "responses"]
 ])
 
-/** Copies of the files that lines name are made so many at once. */
-const concurrency = 8
-
 export const make = Effect.gen(function* () {
   const blobs = yield* BlobStore
   const catalog = yield* Catalog
   const creation = yield* JobCreation.make
-  const foreign = yield* ForeignBatchCreation.make
   const ids = yield* UnifiedIds
   const limits = yield* Limits
   const lookup = yield* FileLookup
   const outputFiles = yield* OutputFiles
+  const preparation = yield* BatchPreparation.make
   const registry = yield* Registry
-  const replication = yield* Replication
   const settings = yield* Settings
   const sha256 = yield* Sha256
   const split = yield* SplitCreation.make(creation)
@@ -187,50 +179,6 @@ export const make = Effect.gen(function* () {
     return Effect.fail(invalid(message, param, "file_not_available"))
   }
 
-  const upstreamBody = ({ body }: CreateBatch, remoteId: string): JsonObject => {
-    const { model: _, ...rest } = body
-    return { ...rest, input_file_id: remoteId }
-  }
-
-  /** A copy that was lost at the provider may have been struck off since the call began. */
-  const newest = (file: ManagedFile) => Effect.map(registry.file(file.key), (row) => row ?? file)
-
-  /** The input and the files that it names, in the account; and the request that names them. */
-  const prepare = (operation: CreateBatch, lines: SplitLines.Lines, named: ReadonlyArray<JobCreation.Read>) =>
-    Effect.fnUntraced(function* (deployment: Deployment, target: ProviderAccount, key: string) {
-      const { account, model } = deployment
-      const { bytes, file, open, part, summary } = lines
-      const copies = yield* Effect.forEach(
-        named,
-        Effect.fnUntraced(function* (read) {
-          const { reference, remoteId } = yield* replication.ensure(
-            yield* newest(read.file),
-            account,
-            undefined,
-            jobLead
-          )
-          return { read, remoteId: remoteId ?? "", reference: reference ?? remoteId ?? "" }
-        }),
-        { concurrency }
-      )
-      const files = new Map(copies.map(({ read, reference }) => [read.id, reference]))
-      const rewriting = { model, files, allowProviderIds: settings.allowProviderIds }
-      const { batches, foreignBatches } = target.provider
-      if (batches === null && foreignBatches !== null) {
-        const plan = { operation, file, summary, open, part, rewriting, copies }
-        return yield* foreign.prepare(plan, deployment, target, foreignBatches, key)
-      }
-      const source = BatchVariant.source({ bytes }, summary, rewriting, sha256, open)
-      const input = yield* replication.ensure(yield* newest(file), account, SplitLines.named(source, part), jobLead)
-      const reads = [
-        new JobInput({ file: file.key, id: operation.inputFile.id, role: "input", remoteId: input.remoteId }),
-        ...copies.map(
-          ({ read, remoteId }) => new JobInput({ file: read.file.key, id: read.id, role: "line", remoteId })
-        )
-      ]
-      return { body: upstreamBody(operation, input.remoteId ?? ""), reads }
-    })
-
   return {
     create: Effect.fn("BatchCreation.create")(function* (
       call: Call<CreateBatch>
@@ -254,18 +202,10 @@ export const make = Effect.gen(function* () {
         idempotencyKey,
         admit: limits.take(principal, { batchLines: summary.requests }),
         fingerprint: operation.split === true ? [operation.body, "split"] : [operation.body],
-        prepare: prepare(operation, lines, named)
+        prepare: preparation.prepare(operation, lines, named)
       }
       if (operation.split !== true) return yield* creation.create(call, plan)
-      const prepareOf = (whole: CreateBatch, part: SplitLines.Lines) => {
-        const used = new Set(part.summary.files.map(({ value }) => value))
-        return prepare(
-          whole,
-          part,
-          named.filter(({ id }) => used.has(id))
-        )
-      }
-      return yield* split.create(call, plan, lines, prepareOf)
+      return yield* split.create(call, plan, summary.requests)
     })
   }
 })

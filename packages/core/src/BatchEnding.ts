@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import { BlobStore } from "./BlobStore.ts"
 import type { Bytes } from "./Bytes.ts"
 import { type Job, JobOutput, ownerOfOutputs, partFileLife } from "./Job.ts"
+import * as MeasuredBytes from "./MeasuredBytes.ts"
 import { ManagedFile } from "./ManagedFile.ts"
 import { Registry } from "./Registry.ts"
 import { hexOfText, Sha256 } from "./Sha256.ts"
@@ -18,18 +19,8 @@ export type Role = "output_file_id" | "error_file_id"
 
 const contentType = "application/jsonl"
 
-const drain = async (content: Bytes): Promise<void> => {
-  for await (const _ of content);
-}
-
 export const sourceFailed = (key: string, cause: unknown): StorageError =>
   new StorageError({ backend: "batches", method: "read", reason: new SourceFailed({ key, cause }) })
-
-/** What is known of stored content. */
-export interface Stored {
-  readonly bytes: number
-  readonly sha256: string
-}
 
 export const make = Effect.gen(function* () {
   const blobs = yield* BlobStore
@@ -45,30 +36,39 @@ export const make = Effect.gen(function* () {
 
     /** Stores content, unless the file is there already, and measures it. */
     store: Effect.fnUntraced(function* (key: string, content: Bytes) {
-      const hasher = sha256.hasher()
-      let bytes = 0
-      const measured: Bytes = {
-        async *[Symbol.asyncIterator]() {
-          for await (const chunk of content) {
-            bytes += chunk.byteLength
-            hasher.update(chunk)
-            yield chunk
-          }
-        }
-      }
-      if ((yield* registry.file(key)) === undefined) {
-        // What a crash has left.
-        yield* blobs.remove(key)
-        yield* blobs.put(key, measured)
-      } else {
-        yield* Effect.tryPromise({ try: () => drain(measured), catch: (cause) => sourceFailed(key, cause) })
-      }
-      const stored: Stored = { bytes, sha256: hasher.digest() }
-      return stored
+      const measured = MeasuredBytes.of(content, sha256)
+      if ((yield* registry.file(key)) !== undefined) return yield* MeasuredBytes.read(key, measured)
+      // What a crash has left.
+      yield* blobs.remove(key)
+      yield* blobs.put(key, measured.content)
+      return measured.measure()
     }),
 
+    /**
+     * Stores `fresh`, or, if somebody has done so already, reads what is there as `known` gives it back; and measures
+     * it. What is there stays, whoever else is at it.
+     */
+    storeOnce: Effect.fnUntraced(function* (key: string, fresh: Bytes, known: (stored: Bytes) => Bytes) {
+      const there = yield* blobs.open(key).pipe(
+        Effect.catchIf(
+          ({ reason }) => reason._tag === "Missing",
+          () => Effect.succeed(null)
+        )
+      )
+      const measured = MeasuredBytes.of(there === null ? fresh : known(there), sha256)
+      const isKnown = there !== null || (yield* registry.file(key)) !== undefined
+      if (isKnown) return yield* MeasuredBytes.read(key, measured)
+      yield* blobs.put(key, measured.content)
+      return measured.measure()
+    }, Effect.scoped),
+
     /** The file's row: a new one, or that of who was faster. `life` in seconds; null for as long as nobody deletes it. */
-    record: Effect.fnUntraced(function* (job: Job, role: Role, { bytes, sha256 }: Stored, life: number | null) {
+    record: Effect.fnUntraced(function* (
+      job: Job,
+      role: Role,
+      { bytes, sha256 }: MeasuredBytes.Measure,
+      life: number | null
+    ) {
       const key = fileKey(job, role)
       const now = yield* Clock.currentTimeMillis
       const lifeMillis = job.parent === undefined ? life && life * 1000 : partFileLife

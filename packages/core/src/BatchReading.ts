@@ -27,6 +27,10 @@ const param = "input_file_id"
 const refused = (line: number, message: string): InvalidRequest =>
   invalid(`Line ${line} of the input file ${message}`, param, "invalid_batch_line")
 
+/** What stands for a `custom_id` where very many are remembered. */
+export const shortened = (customId: string, sha256: Sha256["Service"]): string =>
+  customId.length <= shortId ? customId : `#${hexOfText(sha256, customId)}`
+
 interface Open {
   readonly first: { readonly line: number; readonly path: string }
   count: number
@@ -72,7 +76,7 @@ const readAll = async (
     const parsed = BatchLines.parse(bytes, allowProviderIds)
     if (Result.isFailure(parsed)) return Result.fail(refused(number, parsed.failure))
     const line = parsed.success
-    const id = line.customId.length <= shortId ? line.customId : `#${hexOfText(sha256, line.customId)}`
+    const id = shortened(line.customId, sha256)
     const earlier = ids.get(id)
     if (earlier !== undefined) {
       return Result.fail(refused(number, `has the \`custom_id\` of line ${earlier}: each must be unique.`))

@@ -27,6 +27,7 @@ import type { Registry } from "./Registry.ts"
 import type { Replication } from "./Replication.ts"
 import type { Sha256 } from "./Sha256.ts"
 import type { SplitEnd } from "./SplitEnd.ts"
+import type { SplitParts } from "./SplitParts.ts"
 import type { UnifiedIds } from "./UnifiedId.ts"
 import type { Upstream } from "./Upstream.ts"
 
@@ -116,6 +117,7 @@ export const layer: Layer.Layer<
   | Replication
   | Sha256
   | SplitEnd
+  | SplitParts
   | UnifiedIds
   | Upstream
 > = Layer.effect(Batches, make)

@@ -50,11 +50,11 @@ export async function* lines(content: Bytes): AsyncGenerator<JsonObject, void, v
 }
 
 /** What is said of a line whose result never came. */
-const missing: Readonly<Record<string, { readonly code: string; readonly message: string }>> = {
+export const missing: Readonly<Record<string, { readonly code: string; readonly message: string }>> = {
   expired: { code: "batch_expired", message: "This request could not be executed before the completion window ended." },
   cancelled: { code: "batch_cancelled", message: "This request was not executed: the batch was cancelled." }
 }
-const lost = { code: "no_result", message: "The provider gave no result for this request." }
+export const lost = { code: "no_result", message: "The provider gave no result for this request." }
 
 interface Failure {
   readonly status: number | null

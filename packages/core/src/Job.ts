@@ -48,7 +48,9 @@ export class JobPart extends Schema.Class<JobPart>("JobPart")({
   from: Schema.Int,
   /** The line after its last. */
   to: Schema.Int,
-  /** Why no provider took it, as far as that is known. */
+  /** The deployment that is asked first. */
+  deployment: Schema.optionalKey(Schema.String),
+  /** Why no provider takes it; null for a part that is at one, or is still to come to one. */
   refusal: Schema.NullOr(Schema.String)
 }) {}
 
@@ -84,6 +86,8 @@ export class Job extends Schema.Class<Job>("Job")({
   idempotency: Schema.NullOr(Schema.String),
   /** The parts of a batch that runs on several deployments at once: it is at no provider itself. */
   parts: Schema.optionalKey(Schema.Array(JobPart)),
+  /** What the client asked for, as JSON, where parts may have to be made of it later. */
+  request: Schema.optionalKey(Schema.String),
   /** The key of the batch that this is a part of. Clients know nothing of parts. */
   parent: Schema.optionalKey(Schema.String)
 }) {}

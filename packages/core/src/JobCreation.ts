@@ -61,7 +61,7 @@ export interface Plan {
   readonly reads: ReadonlyArray<Read>
   readonly idempotencyKey: string | null
   /** For a part of a batch: its row's key, the batch's, and the deployment that is to be asked first. */
-  readonly part?: { readonly key: string; readonly parent: string; readonly first: string } | undefined
+  readonly part?: { readonly key: string; readonly parent: string; readonly first: string | undefined } | undefined
   /** Asked before any account is, and not for a request whose job is there already. */
   readonly admit?: Effect.Effect<void, CallError> | undefined
   /** Everything by which two requests differ. */
@@ -197,11 +197,13 @@ export const make = Effect.gen(function* () {
     const { account, id } = deployment
     const object = JSON.stringify({ ...known, metadata })
     const row = yield* jobs.modify(key, (current) =>
-      current.state === "creating"
+      current.state === "creating" && current.instance === instance.id
         ? update(current, { account, deployment: id, reads, object, updatedAt: now })
         : undefined
     )
-    return row ?? (yield* Effect.fail(new AccountFailure({ account, message: "was not asked", timedOut: false })))
+    // Another instance has taken this one for dead, and looks after the row.
+    const isOurs = row?.instance === instance.id
+    return isOurs ? row : yield* Effect.fail(new AccountFailure({ account, message: "was not asked", timedOut: false }))
   })
 
   const record = (row: Job, target: ProviderAccount, remote: RemoteJob) =>

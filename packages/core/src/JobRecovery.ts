@@ -119,7 +119,7 @@ export const make = Effect.gen(function* () {
   const forget = (job: Job) =>
     Effect.tap(
       jobs.modify(job.key, (current) => (current.state === "creating" ? null : undefined)),
-      () => (job.kind === "batch" ? foreign.discard(job.key) : Effect.void)
+      (row) => (job.kind === "batch" && row === undefined ? foreign.discard(job.key) : Effect.void)
     )
 
   /** Leaves the row to whoever is first at it, from a time on. */

@@ -51,6 +51,7 @@ import type { Sha256 } from "./Sha256.ts"
 import type { StorageError } from "./StorageError.ts"
 import type { UnifiedIds } from "./UnifiedId.ts"
 import * as SplitEnd from "./SplitEnd.ts"
+import * as SplitParts from "./SplitParts.ts"
 import * as UploadExpiry from "./UploadExpiry.ts"
 import * as Uploads from "./Uploads.ts"
 import * as Upstream from "./Upstream.ts"
@@ -83,6 +84,7 @@ export type Services =
   | Jobs.Jobs
   | ForeignBatchEnd.ForeignBatchEnd
   | SplitEnd.SplitEnd
+  | SplitParts.SplitParts
   | JobSync.JobSync
   | Maintenance.Maintenance
   | OutputFiles.OutputFiles
@@ -133,12 +135,13 @@ export const layer = ({ catalog, hooks = [], settings = {} }: Options): Layer.La
     Layer.merge(layerCredentials),
     Layer.provideMerge(layerLoops),
     Layer.provideMerge(layerOperations),
-    Layer.provideMerge(ModelCalls.layer),
+    Layer.provideMerge(SplitEnd.layer),
+    Layer.provideMerge(Layer.mergeAll(ModelCalls.layer, SplitParts.layer)),
     Layer.provideMerge(Failover.layer),
     Layer.provideMerge(layerHooks(hooks)),
     Layer.provideMerge(Layer.mergeAll(Files.layer, Intake.layer)),
     Layer.provideMerge(FileCreation.layer),
-    Layer.provideMerge(Layer.mergeAll(ForeignBatchEnd.layer, SplitEnd.layer)),
+    Layer.provideMerge(ForeignBatchEnd.layer),
     Layer.provideMerge(JobSync.layer),
     Layer.provideMerge(Layer.mergeAll(Idempotency.layer, Replication.layer, Removal.layer, FileLookup.layer)),
     Layer.provideMerge(Layer.mergeAll(CopyUpload.layer, OutputFiles.layer)),

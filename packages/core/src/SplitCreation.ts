@@ -9,7 +9,7 @@ import type * as Scope from "effect/Scope"
 import * as Access from "./Access.ts"
 import type { Deployment } from "./Account.ts"
 import type { CreateBatch } from "./BatchOperation.ts"
-import { AccountFailure, type CallError, ContentUnavailable, ProvidersFailed } from "./CallError.ts"
+import { type CallError, ProvidersFailed } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
 import { Failover } from "./Failover.ts"
 import type { Call } from "./Hooks.ts"
@@ -20,21 +20,15 @@ import { creationOf } from "./JobRecovery.ts"
 import { Jobs } from "./Jobs.ts"
 import type { JsonObject } from "./Json.ts"
 import { Settings } from "./Settings.ts"
-import { Sha256 } from "./Sha256.ts"
 import { SplitEnd } from "./SplitEnd.ts"
 import * as SplitLines from "./SplitLines.ts"
+import { SplitParts } from "./SplitParts.ts"
 import * as Uuid from "./Uuid.ts"
 
 /** More parts than that are no use to anybody. */
 const mostParts = 16
 
-/** Parts are made so many at once. */
-const concurrency = 4
-
 type Creation = Effect.Success<typeof JobCreation.make>
-
-/** How accounts are made ready for some of the lines. */
-export type PrepareOf = (operation: CreateBatch, lines: SplitLines.Lines) => JobCreation.Plan["prepare"]
 
 /** The batch as it is while nothing has been done of it. */
 const knownOf = ({ body, inputFile }: CreateBatch, requests: number, now: number): JsonObject => ({
@@ -57,8 +51,8 @@ export const make = Effect.fnUntraced(function* (creation: Creation) {
   const failover = yield* Failover
   const instance = yield* Instance
   const jobs = yield* Jobs
-  const { allowProviderIds, instanceTtl } = yield* Settings
-  const sha256 = yield* Sha256
+  const parts = yield* SplitParts
+  const { instanceTtl } = yield* Settings
   const end = yield* SplitEnd
   const scope = yield* Effect.scope
 
@@ -74,62 +68,10 @@ export const make = Effect.fnUntraced(function* (creation: Creation) {
     return [...chosen.values()].slice(0, Math.min(lines, mostParts))
   })
 
-  /** One part at the first deployment that takes it. What one of them cannot run, another may. */
-  const createPart = Effect.fnUntraced(function* (
-    call: Call<CreateBatch>,
-    plan: JobCreation.Plan,
-    lines: SplitLines.Lines,
-    prepareOf: PrepareOf,
-    parent: string,
-    { from, key, to }: JobPart,
-    deployment: Deployment
-  ) {
-    const part = yield* SplitLines.ofStretch(lines, { from, to }, { allowProviderIds, sha256 }).pipe(
-      Effect.catchTag("ContentBroken", (error) =>
-        Effect.andThen(
-          Effect.logError("The input of a batch could not be read", error),
-          Effect.fail(new ContentUnavailable({ id: lines.file.id ?? "", message: "The content cannot be read now." }))
-        )
-      )
-    )
-    const { output_expires_after: _, ...body } = call.operation.body
-    const prepare = prepareOf({ ...call.operation, body }, part)
-    return yield* creation.create(call, {
-      ...plan,
-      admit: undefined,
-      idempotencyKey: null,
-      part: { key, parent, first: deployment.id },
-      prepare: (target, account, row) =>
-        prepare(target, account, row).pipe(
-          Effect.catchTag("InvalidRequest", ({ message }) =>
-            Effect.fail(new AccountFailure({ account: target.account, message, timedOut: false }))
-          )
-        )
-    })
-  }, Effect.scoped)
-
-  const createParts = Effect.fnUntraced(function* (
-    call: Call<CreateBatch>,
-    plan: JobCreation.Plan,
-    lines: SplitLines.Lines,
-    prepareOf: PrepareOf,
-    row: Job,
-    chosen: ReadonlyArray<Deployment>
-  ) {
+  const createParts = Effect.fnUntraced(function* (call: Call<CreateBatch>, row: Job) {
     yield* instance.hold(creationOf(row.key))
-    const failures = new Map<string, CallError>()
-    yield* Effect.forEach(
-      chosen.map((deployment, index) => [deployment, row.parts?.[index]] as const),
-      ([deployment, part]) =>
-        part === undefined
-          ? Effect.void
-          : createPart(call, plan, lines, prepareOf, row.key, part, deployment).pipe(
-              Effect.catch((error) => Effect.sync(() => failures.set(part.key, error)))
-            ),
-      { concurrency, discard: true }
-    )
-    const reasons = new Map([...failures].map(([key, error]) => [key, error.message]))
-    const made = yield* end.begin(row, reasons)
+    const failures = yield* parts.make(row, call)
+    const made = yield* end.begin(row, failures)
     const [first] = failures.values()
     return (
       made ??
@@ -144,20 +86,27 @@ export const make = Effect.fnUntraced(function* (creation: Creation) {
     create: Effect.fn("SplitCreation.create")(function* (
       call: Call<CreateBatch>,
       plan: JobCreation.Plan,
-      lines: SplitLines.Lines,
-      prepareOf: PrepareOf
+      requests: number
     ): Effect.fn.Return<Job, CallError, Scope.Scope> {
       const { operation, principal } = call
-      const chosen = yield* choose(call, plan.model, lines.summary.requests)
+      const chosen = yield* choose(call, plan.model, requests)
       if (chosen.length < 2) return yield* creation.create(call, plan)
       const key = yield* Uuid.make
       const now = yield* Clock.currentTimeMillis
       const stretches = SplitLines.deal(
-        lines.summary.requests,
+        requests,
         chosen.map(({ weight }) => weight)
       )
-      const parts = yield* Effect.forEach(stretches, (stretch) =>
-        Effect.map(Uuid.make, (part) => new JobPart({ key: part, ...stretch, refusal: null }))
+      const dealt = yield* Effect.forEach(stretches, (stretch, index) =>
+        Effect.map(Uuid.make, (part) => {
+          const deployment = chosen[index]?.id
+          return new JobPart({
+            key: part,
+            ...stretch,
+            refusal: null,
+            ...(deployment === undefined ? {} : { deployment })
+          })
+        })
       )
       const row = draft(
         {
@@ -167,8 +116,9 @@ export const make = Effect.fnUntraced(function* (creation: Creation) {
           modelName: plan.model,
           reads: plan.reads.map(({ file, id, role }) => new JobInput({ file: file.key, id, role, remoteId: null })),
           instance: instance.id,
-          object: JSON.stringify(knownOf(operation, lines.summary.requests, now)),
-          parts
+          object: JSON.stringify(knownOf(operation, requests, now)),
+          parts: dealt,
+          request: JSON.stringify(operation.body)
         },
         now,
         now + instanceTtl
@@ -179,7 +129,7 @@ export const make = Effect.fnUntraced(function* (creation: Creation) {
       if (plan.admit !== undefined)
         yield* Effect.tapError(plan.admit, () => Effect.ignore(jobs.modify(key, () => null)))
       // What has begun goes on when the caller leaves: half of the parts would be no batch.
-      const making = yield* Effect.forkIn(createParts(call, plan, lines, prepareOf, row, chosen), scope)
+      const making = yield* Effect.forkIn(createParts(call, row), scope)
       return yield* Fiber.join(making)
     })
   }

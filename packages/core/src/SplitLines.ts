@@ -51,17 +51,13 @@ const pieceLength = 64 * 1024
 
 const lineFeed = Uint8Array.of(0x0a)
 
-/** The lines of a stretch, blank ones left out. */
-export async function* slice(content: Bytes.Bytes, { from, to }: Stretch): AsyncGenerator<Uint8Array, void, void> {
-  let index = 0
+/** Lines as content: each with its line feed, many in one chunk. */
+export async function* joined(lines: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
   let pieces: Array<Uint8Array> = []
   let length = 0
-  for await (const { bytes } of LineReader.read(content, longestLine)) {
-    if (LineReader.isBlank(bytes)) continue
-    if (index >= to) break
-    if (index++ < from) continue
-    pieces.push(bytes, lineFeed)
-    length += bytes.byteLength + 1
+  for await (const line of lines) {
+    pieces.push(line, lineFeed)
+    length += line.byteLength + 1
     if (length < pieceLength) continue
     yield Bytes.concat(pieces)
     pieces = []
@@ -70,24 +66,33 @@ export async function* slice(content: Bytes.Bytes, { from, to }: Stretch): Async
   if (length > 0) yield Bytes.concat(pieces)
 }
 
+/** The lines of a stretch, blank ones left out. */
+export async function* slice(content: Bytes.Bytes, { from, to }: Stretch): AsyncGenerator<LineReader.Line, void, void> {
+  let index = 0
+  for await (const line of LineReader.read(content, longestLine)) {
+    if (LineReader.isBlank(line.bytes)) continue
+    if (index >= from) yield line
+    if (++index >= to) return
+  }
+}
+
+async function* bytesOf(lines: AsyncIterable<LineReader.Line>): AsyncGenerator<Uint8Array, void, void> {
+  for await (const { bytes } of lines) yield bytes
+}
+
 /** The lines of a stretch as a batch is made of them. Reads them once. */
 export const ofStretch = Effect.fnUntraced(function* (
-  { file, open }: Lines,
+  { file, open }: Pick<Lines, "file" | "open">,
   stretch: Stretch,
-  options: Parameters<typeof BatchReading.summarise>[1]
+  options: BatchReading.Options
 ) {
   let bytes = 0
-  const cut = Effect.map(open, (content) => slice(content, stretch))
+  const cut = Effect.map(open, (content) => joined(bytesOf(slice(content, stretch))))
   const summary = yield* Effect.scoped(
     Effect.flatMap(cut, (content) => {
-      const measured: Bytes.Bytes = {
-        async *[Symbol.asyncIterator]() {
-          for await (const chunk of content) {
-            bytes += chunk.byteLength
-            yield chunk
-          }
-        }
-      }
+      const measured = Bytes.inspected(content, (chunk) => {
+        bytes += chunk.byteLength
+      })
       return BatchReading.summarise(measured, options)
     })
   )

@@ -1,68 +1,32 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as FastCheck from "fast-check"
-import { parseObject } from "../src/Json.ts"
 import * as SplitLines from "../src/SplitLines.ts"
 import { answer } from "./support/FakeProvider.ts"
 import { problems } from "./support/invariants.ts"
-import { idOf } from "./support/lookups.ts"
-import { alice } from "./support/principals.ts"
-import * as SharedStorage from "./support/SharedStorage.ts"
-import { advance, settle } from "./support/time.ts"
+import * as Split from "./support/split.ts"
+import { advance } from "./support/time.ts"
 import * as World from "./support/World.ts"
 
 const names = ["a", "b", "c", "d", "e", "f"]
 
-const input = names
-  .map((name) =>
-    JSON.stringify({
-      custom_id: name,
-      method: "POST",
-      url: "/v1/chat/completions",
-      body: { model: "both", messages: [{ role: "user", content: "hi" }] }
-    })
-  )
-  .join("\n\n")
+/** Time for a few looks at everything. */
+const pass = advance(60_000, 5_000)
 
-const upload = (instance: World.Instance) =>
-  instance.upload({ content: input, purpose: "batch", filename: "in.jsonl", models: [] })
+const settings = { maintenanceInterval: 5_000 }
 
-const create = (instance: World.Instance, file: string) =>
-  Effect.scoped(
-    instance.run(
-      {
-        _tag: "CreateBatch",
-        body: { input_file_id: file, endpoint: "/v1/chat/completions", completion_window: "24h" },
-        inputFile: { id: file, param: "input_file_id" },
-        model: null,
-        split: true,
-        idempotencyKey: null
-      },
-      alice
-    )
-  ).pipe(Effect.map(({ object }) => object))
+/** Accounts at which no call is repeated. */
+const impatient = ["east", "west"].map((id) => ({ id, policy: { attempts: 1 } }))
 
-const list = (instance: World.Instance) =>
-  Effect.map(
-    Effect.scoped(instance.run({ _tag: "ListBatches", limit: 100, after: null }, alice)),
-    ({ objects }) => objects
-  )
-
-const accounts = ["east", "west"] as const
-
-const remotes = (world: World.World) =>
-  accounts.flatMap((id) => [...world.account(id).batches.values()].map((batch) => ({ id, batch })))
-
-/** Every part that runs is done. */
-const complete = (world: World.World) => {
-  for (const { batch, id } of remotes(world)) world.account(id).complete(batch.id, `the answers of ${id}`)
-}
-
-/** The names of the lines in an error file. */
-const namesIn = (text: string) => text.split("\n").flatMap((line) => parseObject(line)?.["custom_id"] ?? [])
-
-/** Time for recovery, as long as the provider is well. */
-const quiesce = advance(40_000, 1_000)
+/** A batch whose parts run on both accounts. */
+const begin = Effect.gen(function* () {
+  const world = yield* World.make({ settings })
+  const instance = yield* world.start()
+  const file = yield* Split.upload(instance, names)
+  const { id } = yield* Split.create(instance, file)
+  return { world, instance, file, id }
+})
 
 describe("the lines of a split batch", () => {
   it("are all dealt out, in order, and none to two", () => {
@@ -92,62 +56,187 @@ describe("the lines of a split batch", () => {
 describe("a split batch", () => {
   it.effect("whose part is refused has its lines in the error file, with the reason", () =>
     Effect.gen(function* () {
-      const world = yield* World.make()
+      const world = yield* World.make({ settings })
       const instance = yield* world.start()
-      const file = idOf(yield* upload(instance))
       world.account("west").always("createBatch", answer(400))
-      const outcome = yield* Effect.forkChild(create(instance, file))
-      yield* quiesce
-      assert.isDefined(outcome.pollUnsafe())
-      for (const { batch } of remotes(world)) batch.usage = { input_tokens: 3, output_tokens: 4 }
-      complete(world)
-      yield* advance(120_000, 5_000)
+      const { id } = yield* Split.create(instance, yield* Split.upload(instance, names))
+      const [remote] = Split.remotes(world)
+      assert(remote !== undefined)
+      const usage = { input_tokens: 3, output_tokens: 4 }
+      for (const batch of remote.account.batches.values()) batch.usage = usage
+      Split.complete(remote)
+      yield* pass
       assert.strictEqual(world.storage.count("usage"), 1)
-      const [batch] = yield* list(instance)
-      assert.strictEqual(batch?.["status"], "completed")
-      const errors = namesIn(yield* instance.content(String(batch?.["error_file_id"])))
-      assert.strictEqual(errors.length, 3)
-      assert.deepInclude(batch?.["request_counts"], { total: 6, failed: 3 })
+      const batch = yield* Split.retrieve(instance, id)
+      assert.strictEqual(batch["status"], "completed")
+      const errors = Split.codesIn(yield* Split.contentOf(instance, batch["error_file_id"]))
+      assert.deepStrictEqual(
+        Object.values(errors),
+        Array.from({ length: 3 }, () => "batch_part_refused")
+      )
+      assert.deepStrictEqual(batch["request_counts"], { total: 6, completed: 3, failed: 3 })
     })
   )
 
-  // A create makes 42 calls to its storage.
-  for (let call = 1; call <= 41; call += 4) {
-    it.effect(`runs no part unseen when its instance dies around storage call ${call}`, () =>
+  it.effect("has a part made later that nobody takes now", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make({ settings: { maintenanceInterval: 60_000, instanceTtl: 600_000 } })
+      const instance = yield* world.start()
+      const throttled = answer(429)
+      world.account("east").script("createBatch", throttled, throttled)
+      world.account("west").script("createBatch", { _tag: "Delay", millis: 0 }, throttled, throttled)
+      const making = yield* Effect.forkChild(Split.create(instance, yield* Split.upload(instance, names)))
+      yield* advance(60_000, 5_000)
+      assert.isDefined(making.pollUnsafe())
+      yield* advance(300_000, 60_000)
+      assert.sameMembers(
+        Split.remotes(world).flatMap((remote) => remote.names),
+        names
+      )
+      const [batch] = yield* Split.list(instance)
+      assert.deepInclude(batch, { status: "in_progress" })
+    })
+  )
+
+  it.effect("has a part refused that nobody takes for an hour", () =>
+    Effect.gen(function* () {
+      const rarely = { maintenanceInterval: 300_000, instanceTtl: 3_600_000 }
+      const world = yield* World.make({ settings: rarely, accounts: impatient })
+      const instance = yield* world.start()
+      world.account("east").always("createBatch", { _tag: "Refuse" })
+      world.account("west").script("createBatch", { _tag: "Delay", millis: 0 })
+      world.account("west").always("createBatch", { _tag: "Refuse" })
+      const making = yield* Effect.forkChild(Split.create(instance, yield* Split.upload(instance, names)))
+      yield* advance(60_000, 60_000)
+      assert.isDefined(making.pollUnsafe())
+      const [batch] = yield* Split.list(instance)
+      for (const remote of Split.remotes(world)) Split.complete(remote)
+      assert.deepInclude(yield* Split.retrieve(instance, batch?.["id"]), { status: "in_progress" })
+      yield* advance(3_900_000, 300_000)
+      const ended = yield* Split.retrieve(instance, batch?.["id"])
+      assert.strictEqual(ended["status"], "completed")
+      const codes = Split.codesIn(yield* Split.contentOf(instance, ended["error_file_id"]))
+      assert.deepStrictEqual(
+        Object.values(codes),
+        Array.from({ length: 3 }, () => "batch_part_refused")
+      )
+    })
+  )
+
+  // How the second part ends that has c and d answered, e refused, and nothing said of f.
+  for (const [how, status, reason] of [
+    ["expired", "expired", "batch_expired"],
+    ["cancelled", "cancelled", "batch_cancelled"],
+    ["failed", "completed", "batch_failed"],
+    ["completed", "completed", "no_result"]
+  ] as const) {
+    it.effect(`of which a part has ${how} late keeps its results, and says of the others why there is none`, () =>
       Effect.gen(function* () {
-        const world = yield* World.make()
-        const doomed = yield* world.start()
-        const file = idOf(yield* upload(doomed))
-        const start = Object.values(doomed.storage.calls).reduce((sum, count) => sum + count, 0)
-        const die = Effect.sync(() => doomed.kill())
-        const interference = { _tag: call % 8 === 1 ? "RunAfter" : "RunBefore", effect: die } as const
-        doomed.storage.interfere = SharedStorage.at(start + call, interference)
-        // What it was at never ends.
-        yield* Effect.forkDetach(create(doomed, file))
-        yield* settle
-        assert.isTrue(doomed.storage.isDead())
-        const successor = yield* world.start()
-        yield* quiesce
-        const rows = world.storage.jobs()
-        const running = remotes(world)
-        assert.isTrue(rows.every(({ state }) => state !== "creating"))
-        for (const { batch } of running) {
-          assert.strictEqual(rows.filter(({ remoteId }) => remoteId === batch.id).length, 1)
-        }
-        const listed = yield* list(successor)
-        assert.strictEqual(listed.length, running.length === 0 ? 0 : 1)
-        complete(world)
-        yield* advance(120_000, 5_000)
-        const [batch] = yield* list(successor)
-        assert.strictEqual(batch?.["status"], running.length === 0 ? undefined : "completed")
-        const errors = batch?.["error_file_id"]
-        const unsent = typeof errors === "string" ? namesIn(yield* successor.content(errors)) : []
-        assert.strictEqual(unsent.length, running.length === 1 ? 3 : 0)
-        // What the parts have made is gone.
-        const nobodys = world.storage.rows().filter(({ owner, state }) => owner.user === null && state === "ready")
-        assert.deepStrictEqual(nobodys, [])
-        assert.deepStrictEqual(problems(world), [])
+        const { id, instance, world } = yield* begin
+        const [first, second] = Split.remotes(world)
+        assert(first !== undefined && second !== undefined)
+        const [answered = "", refused = "", silent = ""] = second.names
+        Split.complete(first)
+        // Of a line that is in both files, the answer counts.
+        const errors = Split.results([answered, refused, refused], "too_long")
+        second.account.end(second.id, how, Split.results([answered]), errors)
+        const batch = yield* Split.retrieve(instance, id)
+        assert.deepInclude(batch, { status, errors: null })
+        assert.deepStrictEqual(batch["request_counts"], { total: 6, completed: 4, failed: 2 })
+        const output = Split.namesIn(yield* Split.contentOf(instance, batch["output_file_id"]))
+        assert.sameMembers([...output], [...first.names, answered])
+        const codes = Split.codesIn(yield* Split.contentOf(instance, batch["error_file_id"]))
+        assert.deepStrictEqual(codes, { [refused]: "too_long", [silent]: reason })
+        assert.isNumber(batch[`${status}_at`])
       })
     )
   }
+
+  it.effect("has failed when no line of it was run", () =>
+    Effect.gen(function* () {
+      const { id, instance, world } = yield* begin
+      for (const { account, id: remote } of Split.remotes(world)) account.end(remote, "failed", "", "")
+      const batch = yield* Split.retrieve(instance, id)
+      assert.deepInclude(batch, { status: "failed", output_file_id: null, error_file_id: null })
+      assert.deepStrictEqual(batch["request_counts"], { total: 6, completed: 0, failed: 6 })
+    })
+  )
+
+  it.effect("is cancelled with the parts that are still to be made", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make({ settings, accounts: impatient })
+      const instance = yield* world.start()
+      world.account("east").always("createBatch", answer(429))
+      world.account("west").script("createBatch", { _tag: "Delay", millis: 0 })
+      world.account("west").always("createBatch", answer(429))
+      const making = yield* Effect.forkChild(Split.create(instance, yield* Split.upload(instance, names)))
+      yield* advance(20_000, 1_000)
+      assert.isDefined(making.pollUnsafe())
+      const [batch] = yield* Split.list(instance)
+      const cancelling = yield* Split.cancel(instance, batch?.["id"])
+      assert.strictEqual(cancelling["status"], "cancelling")
+      for (const account of ["east", "west"]) world.account(account).mend()
+      yield* pass
+      const [remote, ...others] = Split.remotes(world)
+      assert(remote !== undefined)
+      assert.deepStrictEqual(others, [])
+      assert.strictEqual(remote.status, "cancelling")
+      remote.account.end(remote.id, "cancelled", Split.results(remote.names.slice(0, 1)), "")
+      const ended = yield* Split.retrieve(instance, batch?.["id"])
+      assert.strictEqual(ended["status"], "cancelled")
+      assert.deepStrictEqual(ended["request_counts"], { total: 6, completed: 1, failed: 5 })
+      const codes = Split.codesIn(yield* Split.contentOf(instance, ended["error_file_id"]))
+      assert.deepStrictEqual(new Set(Object.values(codes)), new Set(["batch_cancelled"]))
+    })
+  )
+
+  it.effect("is cancelled in a part, too, that is just being made", () =>
+    Effect.gen(function* () {
+      const world = yield* World.make({ settings, accounts: impatient })
+      const instance = yield* world.start()
+      const latch = yield* Latch.make()
+      world.account("west").script("createBatch", answer(429), { _tag: "Wait", latch })
+      world.account("east").script("createBatch", { _tag: "Delay", millis: 0 }, answer(429))
+      const making = yield* Effect.forkChild(Split.create(instance, yield* Split.upload(instance, names)))
+      yield* advance(10_000, 1_000)
+      assert.isDefined(making.pollUnsafe())
+      assert.strictEqual(Split.remotes(world).length, 2)
+      const [batch] = yield* Split.list(instance)
+      yield* Split.cancel(instance, batch?.["id"])
+      yield* latch.open
+      yield* pass
+      const remotes = Split.remotes(world)
+      assert.deepStrictEqual(
+        remotes.map(({ status }) => status),
+        ["cancelling", "cancelling"]
+      )
+      for (const { account, id } of remotes) account.end(id, "cancelled", "", "")
+      const ended = yield* Split.retrieve(instance, batch?.["id"])
+      assert.strictEqual(ended["status"], "cancelled")
+      assert.deepStrictEqual(ended["request_counts"], { total: 6, completed: 0, failed: 6 })
+    })
+  )
+
+  it.effect("is one however many ask from however many instances while its last part ends", () =>
+    Effect.gen(function* () {
+      const { file, id, instance, world } = yield* begin
+      const other = yield* world.start()
+      assert.strictEqual((yield* Effect.flip(instance.remove(file)))._tag, "Conflicting")
+      for (const remote of Split.remotes(world)) Split.complete(remote)
+      const looks = yield* Effect.forEach(
+        [instance, other, instance, other, instance, other],
+        (one) => Split.retrieve(one, id),
+        { concurrency: "unbounded" }
+      ).pipe(Effect.forkChild)
+      yield* pass
+      assert.isDefined(looks.pollUnsafe())
+      const ends = yield* Effect.forEach([instance, other], (one) => Split.retrieve(one, id))
+      assert.strictEqual(new Set(ends.map(({ output_file_id }) => output_file_id)).size, 1)
+      const output = Split.namesIn(yield* Split.contentOf(instance, ends[0]?.["output_file_id"]))
+      assert.sameMembers([...output], names)
+      yield* instance.remove(file)
+      yield* pass
+      assert.deepStrictEqual(problems(world), [])
+    })
+  )
 })

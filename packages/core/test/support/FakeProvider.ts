@@ -24,6 +24,7 @@ export type CallName =
   | "createBatch"
   | "listBatches"
   | "retrieveBatch"
+  | "cancelBatch"
 
 /** What becomes of one call. */
 export type Fault =
@@ -87,8 +88,9 @@ interface StoredBatch {
   readonly metadata: Readonly<Record<string, string>> | null
   /** Milliseconds. */
   readonly createdAt: number
-  status: "in_progress" | "completed"
+  status: "in_progress" | "completed" | "failed" | "expired" | "cancelling" | "cancelled"
   outputFileId: string | null
+  errorFileId: string | null
   usage: { readonly input_tokens: number; readonly output_tokens: number } | null
 }
 
@@ -111,6 +113,8 @@ export interface FakeAccount {
   readonly batches: Map<string, StoredBatch>
   /** Ends a batch with this output. */
   readonly complete: (batch: string, output: string) => void
+  /** Ends a batch in some other way; what is empty is no file. */
+  readonly end: (batch: string, status: StoredBatch["status"], output: string, errors: string) => void
   readonly exchanges: Array<Exchange>
   /** Calls that are being answered now, and how many were at most. */
   readonly active: Map<CallName, number>
@@ -157,28 +161,35 @@ const makeAccount = (id: string): FakeAccount => {
   const exchanges: Array<Exchange> = []
   const files = new Map<string, StoredFile>()
   const batches = new Map<string, StoredBatch>()
+  const end = (id: string, status: StoredBatch["status"], output: string | null, errors: string | null) => {
+    const batch = batches.get(id)
+    if (batch === undefined) throw new Error(`There is no batch ${id}`)
+    const made = (kind: string, content: string | null): string | null => {
+      if (content === null) return null
+      const file: StoredFile = {
+        id: `file-${kind}-of-${id}`,
+        filename: `${kind}.jsonl`,
+        contentType: "application/jsonl",
+        content: encode(content),
+        fields: new Map([["purpose", "batch_output"]]),
+        createdAt: batch.createdAt,
+        expiresAt: null,
+        processing: 0
+      }
+      files.set(file.id, file)
+      return file.id
+    }
+    Object.assign(batch, { status, outputFileId: made("output", output), errorFileId: made("errors", errors) })
+  }
   return Object.assign(
     {
       id,
       baseUrl: `https://${id}.provider.test/v1`,
       files,
       batches,
-      complete: (batchId: string, output: string) => {
-        const batch = batches.get(batchId)
-        if (batch === undefined) throw new Error(`There is no batch ${batchId}`)
-        const file: StoredFile = {
-          id: `file-out-of-${batchId}`,
-          filename: "output.jsonl",
-          contentType: "application/jsonl",
-          content: encode(output),
-          fields: new Map([["purpose", "batch_output"]]),
-          createdAt: batch.createdAt,
-          expiresAt: null,
-          processing: 0
-        }
-        files.set(file.id, file)
-        Object.assign(batch, { status: "completed", outputFileId: file.id })
-      },
+      complete: (batch: string, output: string) => end(batch, "completed", output, null),
+      end: (batch: string, status: StoredBatch["status"], output: string, errors: string) =>
+        end(batch, status, output || null, errors || null),
       exchanges,
       active: new Map<CallName, number>(),
       peak: new Map<CallName, number>(),
@@ -205,7 +216,8 @@ type ScriptedAccount = FakeAccount & { readonly nextFault: (call: CallName) => F
 
 const route = (method: string, path: string): readonly [call: CallName, id: string | null] | undefined => {
   if (path === "/chat/completions") return ["chat", null]
-  if (path.startsWith("/batches/")) return ["retrieveBatch", path.slice("/batches/".length)]
+  const [, batch, cancel] = /^\/batches\/([^/]+)(\/cancel)?$/.exec(path) ?? []
+  if (batch !== undefined) return [cancel === undefined ? "retrieveBatch" : "cancelBatch", batch]
   if (path.startsWith("/batches")) return [method === "POST" ? "createBatch" : "listBatches", null]
   const [, id, tail] = /^\/files(?:\/([^/?]+))?(\/content)?(?:\?.*)?$/.exec(path) ?? []
   if (!path.startsWith("/files")) return undefined
@@ -254,12 +266,22 @@ const fileObject = ({ content, createdAt, expiresAt, filename, id, processing }:
   status: processing === 0 ? "processed" : "running"
 })
 
-const batchObject = ({ createdAt, id, inputFileId, metadata, outputFileId, status, usage }: StoredBatch) => ({
+const batchObject = ({
+  createdAt,
+  errorFileId,
+  id,
+  inputFileId,
+  metadata,
+  outputFileId,
+  status,
+  usage
+}: StoredBatch) => ({
   id,
   object: "batch",
   status,
   input_file_id: inputFileId,
   output_file_id: outputFileId,
+  error_file_id: errorFileId,
   created_at: createdAt / 1000,
   metadata,
   usage
@@ -336,6 +358,7 @@ export const make = (...ids: ReadonlyArray<string>): FakeProvider => {
           createdAt: second(now),
           status: "in_progress",
           outputFileId: null,
+          errorFileId: null,
           usage: null
         }
         account.batches.set(batch.id, batch)
@@ -346,8 +369,10 @@ export const make = (...ids: ReadonlyArray<string>): FakeProvider => {
           status: 200,
           body: { data: [...account.batches.values()].reverse().map(batchObject), has_more: false }
         }
+      case "cancelBatch":
       case "retrieveBatch": {
         const batch = account.batches.get(exchange.id ?? "")
+        if (exchange.call === "cancelBatch" && batch?.status === "in_progress") batch.status = "cancelling"
         return batch === undefined ? missing : { status: 200, body: batchObject(batch) }
       }
       case "chat": {

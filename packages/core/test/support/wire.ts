@@ -27,17 +27,22 @@ const remoteFile = (body: unknown): RemoteFile | null =>
       }
     : null
 
+const over: ReadonlySet<unknown> = new Set(["completed", "failed", "expired", "cancelled"])
+const outputFields = ["output_file_id", "error_file_id"] as const
+
 const remoteJob = (body: unknown): RemoteJob | null => {
   if (!isJsonObject(body) || typeof body["id"] !== "string") return null
-  const output = text(body["output_file_id"])
   const { metadata, usage } = body
   return {
     id: body["id"],
     object: body,
-    ended: body["status"] === "completed",
+    ended: over.has(body["status"]),
     createdAt: seconds(body["created_at"]),
     inputs: [{ field: "input_file_id", remoteId: text(body["input_file_id"]) ?? "" }],
-    outputs: output === null ? [] : [{ role: "output_file_id", remoteId: output, purpose: "batch_output" }],
+    outputs: outputFields.flatMap((role) => {
+      const remoteId = text(body[role])
+      return remoteId === null ? [] : [{ role, remoteId, purpose: "batch_output" as const }]
+    }),
     metadata: isObject(metadata) ? (metadata as Readonly<Record<string, string>>) : {},
     tokens: isObject(usage)
       ? { input: Number(usage["input_tokens"]), cachedInput: 0, output: Number(usage["output_tokens"]) }
@@ -108,7 +113,7 @@ export const wire = Provider.make({
       idempotent: false
     }),
     retrieve: (id) => bodiless("batches.retrieve", "GET", `/batches/${id}`),
-    cancel: (id) => bodiless("batches.cancel", "GET", `/batches/${id}`),
+    cancel: (id) => ({ ...bodiless("batches.cancel", "GET", `/batches/${id}/cancel`), method: "POST" }),
     list: () => bodiless("batches.list", "GET", "/batches"),
     decode: (body) => {
       const job = remoteJob(body)
