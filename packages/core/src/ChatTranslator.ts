@@ -52,8 +52,8 @@ export interface ChatTranslator {
     request: TranslatedRequest,
     send: (call: ProviderCall) => Promise<TransportResponse>
   ) => Promise<TransportResponse>
-  /** For batches: the provider's request of one call. */
-  readonly encode: (request: TranslatedRequest) => Promise<{ readonly path: string; readonly body: JsonObject }>
+  /** For batches: the provider's request of one call, whose body is the text of a JSON object. */
+  readonly encode: (request: TranslatedRequest) => Promise<{ readonly path: string; readonly body: string }>
   /** For batches: OpenAI's answer to one call, of the provider's. */
   readonly decode: (request: TranslatedRequest, answer: JsonObject) => Promise<JsonObject>
   /** Fields of a request that mean nothing to the provider's models and are left out. */

@@ -68,17 +68,19 @@ const withParts = (
 }
 
 /**
- * The body of a line in the provider's wire, and what its answer will depend on. Rejects with `InvalidRequest` where
- * there are no words for it.
+ * The body of a line in the provider's wire, as JSON, and what its answer will depend on. Rejects with `InvalidRequest`
+ * where there are no words for it.
  */
 const encodeLine = async (
   line: LineReader.Line,
   endpoint: string,
-  { filePart, files, modelName, rewriting, translator }: Encoding
-): Promise<{ readonly body: JsonObject; readonly shape: Ledger.Shape }> => {
+  { batches, filePart, files, modelName, rewriting, translator }: Encoding
+): Promise<{ readonly body: string; readonly shape: Ledger.Shape }> => {
   if (translator === null) {
-    const body = bodyOf(Bytes.concat(rewriteLine(line, rewriting)))
-    return { body: filePart === null || files.size === 0 ? body : withParts(body, filePart, files), shape: {} }
+    const own = bodyOf(Bytes.concat(rewriteLine(line, rewriting)))
+    const body = filePart === null || files.size === 0 ? own : withParts(own, filePart, files)
+    const adapted = batches.frame.adapt === null ? body : batches.frame.adapt(body, endpoint)
+    return { body: JSON.stringify(adapted), shape: {} }
   }
   const { model } = rewriting
   const body = bodyOf(line.bytes)

@@ -23,8 +23,10 @@ export interface ForeignResult {
 /** How the lines of an input are put together. */
 export interface InputFrame {
   readonly open: string
-  /** The body is that of a call to the endpoint, in the provider's own wire. */
-  readonly line: (key: string, body: JsonObject, endpoint: string) => string
+  /** The body of a call to the endpoint in OpenAI's wire as a line of this one has it; null where a translator makes it. */
+  readonly adapt: ((body: JsonObject, endpoint: string) => JsonObject) | null
+  /** The body is the JSON of a call to the endpoint, in the provider's own wire. */
+  readonly line: (key: string, body: string, endpoint: string) => string
   readonly separator: string
   readonly close: string
 }

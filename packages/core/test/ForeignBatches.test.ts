@@ -20,7 +20,13 @@ const batches: ForeignBatches = {
   maxBytes: 100_000,
   inputFile: null,
   marked: false,
-  frame: { open: "[", line: (key, body) => JSON.stringify({ key, body }), separator: ",", close: "]" },
+  frame: {
+    open: "[",
+    adapt: null,
+    line: (key, body) => `{"key":"${key}","body":${body}}`,
+    separator: ",",
+    close: "]"
+  },
   create: never,
   retrieve: never,
   cancel: never,
@@ -45,7 +51,7 @@ const translator: ChatTranslator = {
   ignored: () => [],
   encode: async ({ body }) => {
     if (body["n"] !== undefined) throw invalid("One answer at a time.", "n")
-    return { path: "/chat", body: { said: body["messages"] } }
+    return { path: "/chat", body: JSON.stringify({ said: body["messages"] }) }
   },
   decode: async ({ body, id, modelName }, answer) => {
     if (answer["said"] === undefined) throw new Error("no answer")

@@ -143,7 +143,8 @@ export const batches: ForeignBatches = {
   marked: false,
   frame: {
     open: '{"requests":[',
-    line: (key, body) => JSON.stringify({ custom_id: key, params: body }),
+    adapt: null,
+    line: (key, body) => `{"custom_id":${JSON.stringify(key)},"params":${body}}`,
     separator: ",",
     close: "]}"
   },

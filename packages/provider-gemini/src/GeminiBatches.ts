@@ -129,7 +129,13 @@ export const batches: ForeignBatches = {
   maxBytes: 2_000_000_000,
   inputFile: { filename: "batch.jsonl", contentType: "application/jsonl", purpose: "batch" },
   marked: true,
-  frame: { open: "", line: (key, request) => JSON.stringify({ key, request }), separator: "\n", close: "\n" },
+  frame: {
+    open: "",
+    adapt: null,
+    line: (key, request) => `{"key":${JSON.stringify(key)},"request":${request}}`,
+    separator: "\n",
+    close: "\n"
+  },
   create: (input, { key, model }) => {
     const batch = { displayName: key, inputConfig: { fileName: input._tag === "File" ? input.id : "" } }
     return {

@@ -1,6 +1,6 @@
 /** Mistral's batch jobs as OpenAI's batches: lines without a URL or a model, which the job says once for all. */
 import type { ForeignBatches, ForeignJob, ForeignResult } from "@omnifile/core/ForeignBatches"
-import { isObject, type JsonObject } from "@omnifile/core/Json"
+import { isObject } from "@omnifile/core/Json"
 import type { ProviderCall } from "@omnifile/core/Provider"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -88,8 +88,6 @@ const pageSize = 100
 
 const encoder = new TextEncoder()
 
-const withoutModel = ({ model: _, ...body }: JsonObject): JsonObject => body
-
 const failure = (key: string, status: number, error: unknown): ForeignResult => {
   const { code, message: said } = isObject(error) ? error : { code: null, message: error }
   // What a validator says is an object.
@@ -113,11 +111,9 @@ export const batches: ForeignBatches = {
   marked: true,
   frame: {
     open: "",
-    line: (key, body, endpoint) =>
-      JSON.stringify({
-        custom_id: key,
-        body: withoutModel(endpoint === "/v1/chat/completions" ? MistralChat.translate(body) : body)
-      }),
+    adapt: ({ model: _, ...body }, endpoint) =>
+      endpoint === "/v1/chat/completions" ? MistralChat.translate(body) : body,
+    line: (key, body) => `{"custom_id":${JSON.stringify(key)},"body":${body}}`,
     separator: "\n",
     close: "\n"
   },

@@ -129,7 +129,9 @@ export const batches: ForeignBatches = {
   marked: true,
   frame: {
     open: "",
-    line: (key, body, endpoint) => JSON.stringify({ custom_id: key, method: "POST", url: endpoint, body }),
+    adapt: null,
+    line: (key, body, endpoint) =>
+      `{"custom_id":${JSON.stringify(key)},"method":"POST","url":${JSON.stringify(endpoint)},"body":${body}}`,
     separator: "\n",
     close: "\n"
   },

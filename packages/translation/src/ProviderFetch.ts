@@ -14,20 +14,24 @@ const dropped = new Set(["authorization", "x-api-key", "x-goog-api-key", "user-a
 
 const encoder = new TextEncoder()
 
-const callOf = (name: string, input: string | URL | Request, init: RequestInit | undefined): ProviderCall => {
+/** A model's request, as far as it is not the account's. */
+interface Asked {
+  readonly path: string
+  readonly body: string
+}
+
+const askedOf = (input: string | URL | Request, init: RequestInit | undefined): Asked => {
   const address = typeof input === "string" ? input : input instanceof URL ? input.href : input.url
   if (!address.startsWith(`${origin}/`)) throw new TypeError("A model asked for an address other than its provider's.")
-  const headers = Object.fromEntries([...new Headers(init?.headers)].filter(([name]) => !dropped.has(name)))
   const body = init?.body
   if (typeof body !== "string") throw new TypeError("A model's request has no JSON body.")
-  return {
-    name,
-    method: "POST",
-    path: address.slice(origin.length),
-    headers,
-    body: encoder.encode(body),
-    idempotent: false
-  }
+  return { path: address.slice(origin.length), body }
+}
+
+const callOf = (name: string, input: string | URL | Request, init: RequestInit | undefined): ProviderCall => {
+  const { body, path } = askedOf(input, init)
+  const headers = Object.fromEntries([...new Headers(init?.headers)].filter(([name]) => !dropped.has(name)))
+  return { name, method: "POST", path, headers, body: encoder.encode(body), idempotent: false }
 }
 
 const readable = (response: TransportResponse): ReadableStream<Uint8Array> => {
@@ -58,25 +62,66 @@ export const sending =
   async (input, init) =>
     webResponse(await send(callOf(name, input, init)))
 
-/** Thrown in the place of an answer: only the request was wanted. */
-export class Captured extends Error {
-  readonly call: ProviderCall
+/**
+ * Thrown in the place of an answer: only the request was wanted. No `Error`, since nobody looks at the trace of the stack,
+ * which would cost more than making the request.
+ */
+export class Captured {
+  readonly asked: Asked
 
-  constructor(call: ProviderCall) {
-    super("The request has been captured.")
-    this.call = call
+  constructor(asked: Asked) {
+    this.asked = asked
   }
 }
 
 export const capturing: typeof fetch = async (input, init) => {
-  throw new Captured(callOf("batches", input, init))
+  throw new Captured(askedOf(input, init))
+}
+
+const jsonHeaders = new Headers({ "content-type": "application/json" })
+
+/** Reads one chunk. */
+const readerOf = (
+  chunk: Uint8Array
+): Pick<ReadableStreamDefaultReader<Uint8Array>, "cancel" | "read" | "releaseLock"> => {
+  let isRead = false
+  return {
+    read: async () => {
+      if (isRead) return { done: true, value: undefined }
+      isRead = true
+      return { done: false, value: chunk }
+    },
+    cancel: async () => {},
+    releaseLock: () => {}
+  }
+}
+
+/**
+ * A successful answer with as much of a `Response` as models read of one. A real one for each line of a batch, and a real
+ * stream, would cost as much as all that is done with it.
+ */
+const bareResponse = (text: string): Response => {
+  const stream: Pick<ReadableStream<Uint8Array>, "cancel"> & { readonly getReader: () => unknown } = {
+    getReader: () => readerOf(encoder.encode(text)),
+    cancel: async () => {}
+  }
+  const response: Pick<Response, "body" | "headers" | "json" | "ok" | "status" | "statusText" | "text"> = {
+    ok: true,
+    status: 200,
+    statusText: "OK",
+    headers: jsonHeaders,
+    body: stream as ReadableStream<Uint8Array<ArrayBuffer>>,
+    text: async () => text,
+    json: async () => JSON.parse(text) as unknown
+  }
+  return response as Response
 }
 
 /** Answers whatever is asked for. */
 export const answering =
   (answer: string): typeof fetch =>
   async () =>
-    new Response(answer, { status: 200, headers: { "content-type": "application/json" } })
+    bareResponse(answer)
 
 /** A whole answer in memory. */
 export const jsonResponse = (status: number, body: unknown): TransportResponse => {

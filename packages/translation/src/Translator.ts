@@ -48,7 +48,6 @@ const wires = {
   }
 } as const
 
-const decoder = new TextDecoder()
 const encoder = new TextEncoder()
 
 interface EventWriter {
@@ -244,10 +243,7 @@ export const make = (options: Options): ChatTranslator => {
         await model.doGenerate(parse(request))
       } catch (cause) {
         if (!(cause instanceof ProviderFetch.Captured)) throw inClientTerms(cause)
-        const { body, path } = cause.call
-        const parsed = body instanceof Uint8Array ? parseObject(decoder.decode(body)) : undefined
-        if (parsed === undefined) throw new TypeError("The request is no JSON object.", { cause })
-        return { path, body: parsed }
+        return cause.asked
       }
       throw new TypeError("The model answered without a request.")
     },
