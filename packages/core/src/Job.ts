@@ -50,6 +50,8 @@ export class JobPart extends Schema.Class<JobPart>("JobPart")({
   to: Schema.Int,
   /** The deployment that is asked first. */
   deployment: Schema.optionalKey(Schema.String),
+  /** What another provider has found wrong with these lines as a batch, and in which account. */
+  fault: Schema.optionalKey(Schema.Struct({ account: Schema.String, code: Schema.String, message: Schema.String })),
   /** Why no provider takes it; null for a part that is at one, or is still to come to one. */
   refusal: Schema.NullOr(Schema.String)
 }) {}

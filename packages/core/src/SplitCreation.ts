@@ -22,7 +22,7 @@ import type { JsonObject } from "./Json.ts"
 import { Settings } from "./Settings.ts"
 import { SplitEnd } from "./SplitEnd.ts"
 import * as SplitLines from "./SplitLines.ts"
-import { SplitParts } from "./SplitParts.ts"
+import { runsBatches, SplitParts } from "./SplitParts.ts"
 import * as Uuid from "./Uuid.ts"
 
 /** More parts than that are no use to anybody. */
@@ -61,9 +61,8 @@ export const make = Effect.fnUntraced(function* (creation: Creation) {
     const chosen = new Map<string, Deployment>()
     const endpoint = String(call.operation.body["endpoint"])
     for (const deployment of yield* failover.candidates(call, model)) {
-      const provider = catalog.accounts.get(deployment.account)?.provider
-      const runs = provider?.batches !== null || (provider.foreignBatches?.endpoints.includes(endpoint) ?? false)
-      if (runs && deployment.weight > 0 && !chosen.has(deployment.account)) chosen.set(deployment.account, deployment)
+      const isNew = runsBatches(catalog, deployment, endpoint) && !chosen.has(deployment.account)
+      if (isNew) chosen.set(deployment.account, deployment)
     }
     return [...chosen.values()].slice(0, Math.min(lines, mostParts))
   })

@@ -144,14 +144,12 @@ const make = Effect.gen(function* () {
     // Where it is due, what the parts have made is still there.
     if (batch.state === "ended") return batch.dueAt === null || look !== null ? batch : yield* discard(batch)
     if (batch.state === "creating") return yield* attend(batch)
-    const states = yield* Effect.forEach(
-      yield* statesOf(batch),
-      ({ job, part }): Effect.Effect<SplitState.PartState, CallError> =>
-        job === undefined
-          ? Effect.succeed({ part, job })
-          : Effect.map(partNow(batch, job, look, cancel), (after) => ({ part, job: after })),
-      { concurrency }
+    yield* Effect.forEach(
+      (yield* statesOf(batch)).flatMap(({ job }) => job ?? []),
+      (job) => partNow(batch, job, look, cancel),
+      { concurrency, discard: true }
     )
+    const states = yield* statesOf(batch)
     if (!states.some((state) => SplitState.isRunning(batch, state))) {
       return yield* once(batch.key, finish(batch))
     }

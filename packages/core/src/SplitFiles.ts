@@ -11,6 +11,7 @@ import * as BatchLines from "./BatchLines.ts"
 import { shortened } from "./BatchReading.ts"
 import { BlobStore } from "./BlobStore.ts"
 import type { Bytes } from "./Bytes.ts"
+import { ContentUnavailable } from "./CallError.ts"
 import type { Job, JobOutput } from "./Job.ts"
 import { isObject } from "./Json.ts"
 import * as JsonScan from "./JsonScan.ts"
@@ -144,27 +145,42 @@ export const make = Effect.gen(function* () {
     return [yield* record(batch, role, stored, life)]
   })
 
+  /** What broke off on its way from a provider is there at another time. */
+  const interrupted = ({ id }: Job, error: StorageError): Effect.Effect<never, ContentUnavailable | StorageError> =>
+    error.reason._tag !== "SourceFailed"
+      ? Effect.fail(error)
+      : Effect.andThen(
+          Effect.logWarning("The files of the parts of a batch could not be read to their end", error),
+          Effect.fail(new ContentUnavailable({ id: id ?? "", message: "Its files could not be put together now." }))
+        )
+
   return {
     /** Puts the files of all parts together. What has been begun before, by whomever, comes out the same. */
-    merge: Effect.fn("SplitFiles.merge")(function* (batch: Job, states: ReadonlyArray<SplitState.PartState>) {
-      const outputKeys = yield* contentsOf(batch, states, "output_file_id")
-      const errorKeys = yield* contentsOf(batch, states, "error_file_id")
-      const input = batch.reads.find(({ role }) => role === "input")?.file ?? ""
-      const run = yield* FiberSet.makeRuntimePromise<never, Bytes, StorageError>()
-      const within = yield* Effect.scope
-      const open = (key: string) => run(Scope.provide(blobs.open(key), within))
-      const tally = new Tally(sha256)
-      const answers = async function* () {
-        for (const key of outputKeys) yield* tally.results(await open(key), "completed")
-      }
-      const errors = async function* () {
-        for (const key of errorKeys) yield* tally.results(await open(key), "failed")
-        for (const state of states) yield* tally.missing(await open(input), state, allowProviderIds)
-      }
-      const output = yield* write(batch, "output_file_id", answers(), (content) => tally.results(content, "completed"))
-      const rest = yield* write(batch, "error_file_id", errors(), (content) => tally.results(content, "failed"))
-      const merged: Merged = { outputs: [...output, ...rest], counts: tally }
-      return merged
-    }, Effect.scoped)
+    merge: Effect.fn("SplitFiles.merge")(
+      function* (batch: Job, states: ReadonlyArray<SplitState.PartState>) {
+        const outputKeys = yield* contentsOf(batch, states, "output_file_id")
+        const errorKeys = yield* contentsOf(batch, states, "error_file_id")
+        const input = batch.reads.find(({ role }) => role === "input")?.file ?? ""
+        const run = yield* FiberSet.makeRuntimePromise<never, Bytes, StorageError>()
+        const within = yield* Effect.scope
+        const open = (key: string) => run(Scope.provide(blobs.open(key), within))
+        const tally = new Tally(sha256)
+        const answers = async function* () {
+          for (const key of outputKeys) yield* tally.results(await open(key), "completed")
+        }
+        const errors = async function* () {
+          for (const key of errorKeys) yield* tally.results(await open(key), "failed")
+          for (const state of states) yield* tally.missing(await open(input), state, allowProviderIds)
+        }
+        const output = yield* write(batch, "output_file_id", answers(), (content) =>
+          tally.results(content, "completed")
+        )
+        const rest = yield* write(batch, "error_file_id", errors(), (content) => tally.results(content, "failed"))
+        const merged: Merged = { outputs: [...output, ...rest], counts: tally }
+        return merged
+      },
+      Effect.scoped,
+      (merging, batch) => Effect.catchTag(merging, "StorageError", (error) => interrupted(batch, error))
+    )
   }
 })

@@ -13,10 +13,12 @@ import * as JobRecovery from "./JobRecovery.ts"
 import { Jobs } from "./Jobs.ts"
 import { backoff } from "./Removal.ts"
 import { Settings } from "./Settings.ts"
+import { hexOfText, Sha256 } from "./Sha256.ts"
 import * as SplitLease from "./SplitLease.ts"
-import { isPassing, SplitParts } from "./SplitParts.ts"
+import { isPassing, runsBatches, SplitParts } from "./SplitParts.ts"
 import * as SplitState from "./SplitState.ts"
 import { UnifiedIds } from "./UnifiedId.ts"
+import * as Uuid from "./Uuid.ts"
 
 /** Milliseconds until parts are looked at again whose creation broke off. */
 const partPause = 2_000
@@ -43,11 +45,27 @@ export const make = Effect.gen(function* () {
   const parts = yield* SplitParts
   const recovery = yield* JobRecovery.make
   const { jobs: timing, instanceTtl } = yield* Settings
+  const sha256 = yield* Sha256
 
-  const statesOf = (batch: Job) =>
-    Effect.forEach(batch.parts ?? [], (part) => Effect.map(jobs.read(part.key), (job) => ({ part, job })), {
-      concurrency
-    })
+  /** Whether a batch of these lines can be had in another account. */
+  const isServedElsewhere = (batch: Job, { account }: Job): boolean => {
+    const endpoint = String(SplitState.objectOf(batch)["endpoint"])
+    return catalog
+      .deploymentsOf(batch.modelName)
+      .some((other) => other.account !== account && runsBatches(catalog, other, endpoint))
+  }
+
+  /** A part as it is to be. */
+  const stateOf = Effect.fnUntraced(function* (batch: Job, part: JobPart) {
+    const state: SplitState.PartState = { part, job: yield* jobs.read(part.key) }
+    const { job } = state
+    if (batch.state !== "active" || job === undefined || !isServedElsewhere(batch, job)) return state
+    const key = Uuid.fromDigest(hexOfText(sha256, ["second part", part.key].join("\0")))
+    const second = SplitState.secondOf(batch, state, key)
+    return second === null ? state : { part: second, job: undefined }
+  })
+
+  const statesOf = (batch: Job) => Effect.forEach(batch.parts ?? [], (part) => stateOf(batch, part), { concurrency })
 
   /** The row without work on it: those of its parts that no provider takes are settled. */
   const settled = (
@@ -98,8 +116,13 @@ export const make = Effect.gen(function* () {
       batch.key,
       (current) => (SplitState.isCancelling(current) ? undefined : current),
       Effect.fnUntraced(function* (taken) {
-        const failures = yield* parts.make(taken)
-        const states = yield* statesOf(taken)
+        const planned = (yield* statesOf(taken)).map(({ part }) => part)
+        const row = yield* jobs.modify(batch.key, (current) =>
+          lease.isOurs(current) ? update(current, { parts: planned }) : undefined
+        )
+        if (row === undefined || !lease.isOurs(row)) return row
+        const failures = yield* parts.make(row)
+        const states = yield* statesOf(row)
         const now = yield* Clock.currentTimeMillis
         return yield* jobs.modify(batch.key, (current) =>
           lease.isOurs(current) ? settled(current, states, failures, now) : undefined

@@ -5,7 +5,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Principal } from "./Principal.ts"
+import type { Deployment } from "./Account.ts"
 import type { CreateBatch } from "./BatchOperation.ts"
 import * as BatchPreparation from "./BatchPreparation.ts"
 import { BlobStore } from "./BlobStore.ts"
@@ -21,6 +21,7 @@ import * as JobCreation from "./JobCreation.ts"
 import { Jobs } from "./Jobs.ts"
 import type { JobSync } from "./JobSync.ts"
 import { type JsonObject, parseObject } from "./Json.ts"
+import { Principal } from "./Principal.ts"
 import { Registry } from "./Registry.ts"
 import type { Replication } from "./Replication.ts"
 import { Settings } from "./Settings.ts"
@@ -57,6 +58,16 @@ const passing: ReadonlySet<CallError["_tag"]> = new Set([
 /** Whether the same may succeed later. */
 export const isPassing = ({ _tag }: CallError): boolean => passing.has(_tag)
 
+/** Whether batches for this endpoint can be had of the deployment. */
+export const runsBatches = (
+  { accounts }: Catalog["Service"],
+  { account, weight }: Deployment,
+  endpoint: string
+): boolean => {
+  const { batches = null, foreignBatches = null } = accounts.get(account)?.provider ?? {}
+  return weight > 0 && (batches !== null || (foreignBatches?.endpoints.includes(endpoint) ?? false))
+}
+
 const requestOf = ({ request }: Job): JsonObject => parseObject(request ?? "{}") ?? {}
 
 const inputOf = ({ reads }: Job): JobInput | undefined => reads.find(({ role }) => role === "input")
@@ -76,6 +87,9 @@ const callOf = (batch: Job): Call<CreateBatch> => ({
   pin: null,
   edits: []
 })
+
+const unwilling = (account: string) =>
+  new AccountFailure({ account, message: "has found fault with these lines before", timedOut: false })
 
 const make = Effect.gen(function* () {
   const blobs = yield* BlobStore
@@ -127,7 +141,10 @@ const make = Effect.gen(function* () {
       part: { key: part.key, parent: batch.key, first: part.deployment },
       fingerprint: [],
       prepare: (deployment, target, key) =>
-        prepare(deployment, target, key).pipe(
+        (part.fault?.account === target.account.id
+          ? Effect.fail(unwilling(target.account.id))
+          : prepare(deployment, target, key)
+        ).pipe(
           Effect.catchTag("InvalidRequest", ({ message }) =>
             Effect.fail(new AccountFailure({ account: target.account.id, message, timedOut: false }))
           )

@@ -1,6 +1,6 @@
 /** What a batch of several parts is for its client, as one batch, by what its parts are. */
 import * as ForeignBatchResults from "./ForeignBatchResults.ts"
-import type { Job, JobPart } from "./Job.ts"
+import { type Job, JobPart } from "./Job.ts"
 import { isObject, type Json, type JsonObject, parseObject } from "./Json.ts"
 
 /** A part, and its row if it has one. */
@@ -53,11 +53,24 @@ const faultOf = (job: Job): Reason => {
 
 const { cancelled = ForeignBatchResults.lost } = ForeignBatchResults.missing
 
+/**
+ * A part that its provider has found faulty before it ran a line, as another one is to have it, under this key. Null for
+ * all others: each stretch of lines gets a second chance, and no third.
+ */
+export const secondOf = (batch: Job, state: PartState, key: string): JobPart | null => {
+  const { job, part } = state
+  if (job === undefined || part.fault !== undefined || isCancelling(batch) || !isRefused(state)) return null
+  const { from, to } = part
+  return new JobPart({ key, from, to, fault: { account: job.account, ...faultOf(job) }, refusal: null })
+}
+
 /** Why those lines of a part that is over have no result which have none. */
 export const reasonOf = (state: PartState): Reason => {
   const { job, part } = state
   if (job === undefined) {
-    return part.refusal === null ? cancelled : { code: "batch_part_refused", message: part.refusal }
+    if (part.refusal === null) return cancelled
+    const { code, message } = part.fault ?? { code: "batch_part_refused", message: part.refusal }
+    return { code, message }
   }
   const status = statusOf(state)
   return status === "failed" ? faultOf(job) : (ForeignBatchResults.missing[status] ?? ForeignBatchResults.lost)

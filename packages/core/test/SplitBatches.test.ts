@@ -152,13 +152,77 @@ describe("a split batch", () => {
     )
   }
 
-  it.effect("has failed when no line of it was run", () =>
+  it.effect("is finalizing until the files of its parts have come whole", () =>
+    Effect.gen(function* () {
+      // Nobody else reads them.
+      const world = yield* World.make({ settings: { ...settings, usage: false } })
+      const instance = yield* world.start()
+      const { id } = yield* Split.create(instance, yield* Split.upload(instance, names))
+      for (const remote of Split.remotes(world)) Split.complete(remote)
+      const cut = { _tag: "CutAnswer", at: "body" } as const
+      for (const account of ["east", "west"]) world.account(account).script("content", cut, cut)
+      yield* Split.retrieve(instance, id)
+      assert.deepInclude(yield* Split.retrieve(instance, id), { status: "finalizing" })
+      yield* pass
+      const batch = yield* Split.retrieve(instance, id)
+      assert.strictEqual(batch["status"], "completed")
+      const output = Split.namesIn(yield* Split.contentOf(instance, batch["output_file_id"]))
+      assert.sameMembers([...output], names)
+    })
+  )
+
+  it.effect("has lines run elsewhere with which a provider finds fault as a whole", () =>
     Effect.gen(function* () {
       const { id, instance, world } = yield* begin
-      for (const { account, id: remote } of Split.remotes(world)) account.end(remote, "failed", "", "")
+      const [first, second] = Split.remotes(world)
+      assert(first !== undefined && second !== undefined)
+      first.account.end(first.id, "failed", "", "")
+      Split.complete(second)
+      assert.deepInclude(yield* Split.retrieve(instance, id), { status: "in_progress" })
+      yield* pass
+      const others = Split.remotes(world).filter(({ status }) => status === "in_progress")
+      assert.deepStrictEqual(
+        others.map(({ account, names: lines }) => [account.id, lines]),
+        [[second.account.id, first.names]]
+      )
+      for (const other of others) Split.complete(other)
+      const batch = yield* Split.retrieve(instance, id)
+      assert.deepInclude(batch, { status: "completed", error_file_id: null })
+      assert.deepStrictEqual(batch["request_counts"], { total: 6, completed: 6, failed: 0 })
+    })
+  )
+
+  it.effect("has failed when no line of it was run, there nor elsewhere", () =>
+    Effect.gen(function* () {
+      const { id, instance, world } = yield* begin
+      const fail = () => {
+        for (const { account, id: remote } of Split.remotes(world)) account.end(remote, "failed", "", "")
+      }
+      fail()
+      yield* pass
+      assert.strictEqual(Split.remotes(world).length, 4)
+      fail()
+      yield* pass
+      assert.strictEqual(Split.remotes(world).length, 4)
       const batch = yield* Split.retrieve(instance, id)
       assert.deepInclude(batch, { status: "failed", output_file_id: null, error_file_id: null })
       assert.deepStrictEqual(batch["request_counts"], { total: 6, completed: 0, failed: 6 })
+    })
+  )
+
+  it.effect("says what its provider has said of lines that nobody else takes either", () =>
+    Effect.gen(function* () {
+      const { id, instance, world } = yield* begin
+      const [first, second] = Split.remotes(world)
+      assert(first !== undefined && second !== undefined)
+      second.account.always("createBatch", answer(400))
+      first.account.end(first.id, "failed", "", "")
+      yield* pass
+      Split.complete(second)
+      const batch = yield* Split.retrieve(instance, id)
+      assert.strictEqual(batch["status"], "completed")
+      const codes = Split.codesIn(yield* Split.contentOf(instance, batch["error_file_id"]))
+      assert.deepStrictEqual(codes, Object.fromEntries(first.names.map((name) => [name, "batch_failed"])))
     })
   )
 
