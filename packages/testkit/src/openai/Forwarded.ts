@@ -40,10 +40,19 @@ const json = (
 
 const usage = { prompt_tokens: 3, total_tokens: 3 }
 
+/** The official client asks for bytes, unless its caller asks for something. */
+const vector = (values: ReadonlyArray<number>, format: unknown): string | ReadonlyArray<number> =>
+  format === "base64" ? Buffer.from(Float32Array.from(values).buffer).toString("base64") : values
+
 const embeddings = json("/embeddings", (exchange, body) => {
   const model = modelOf(exchange, body["model"])
   const inputs = Array.isArray(body["input"]) ? body["input"] : [body["input"]]
-  const data = inputs.map((_, index) => ({ object: "embedding", index, embedding: [0.25, -0.5, index] }))
+  const format = body["encoding_format"]
+  const data = inputs.map((_, index) => ({
+    object: "embedding",
+    index,
+    embedding: vector([0.25, -0.5, index], format)
+  }))
   return Answer.json(200, { object: "list", data, model: `${exchange.account.name}/${model}`, usage })
 })
 
