@@ -4,7 +4,6 @@
  *
  * The one module of the core that runs effects.
  */
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as ManagedRuntime from "effect/ManagedRuntime"
@@ -13,21 +12,20 @@ import * as PubSub from "effect/PubSub"
 import * as Scope from "effect/Scope"
 import type * as BatchOperation from "./BatchOperation.ts"
 import * as Bytes from "./Bytes.ts"
-import { AccountFailure, type CallError, invalid, ProvidersFailed } from "./CallError.ts"
-import { Catalog } from "./Catalog.ts"
-import { CopyUses } from "./CopyUses.ts"
+import type { CallError } from "./CallError.ts"
+import type { Catalog } from "./Catalog.ts"
+import type { CopyUses } from "./CopyUses.ts"
 import { Credentials, type CredentialSource } from "./Credentials.ts"
 import type { Event } from "./Event.ts"
 import { Events } from "./Events.ts"
 import type * as FineTuningOperation from "./FineTuningOperation.ts"
 import type { Answers } from "./Hooks.ts"
 import type { TransportResponse } from "./HttpTransport.ts"
-import { Intake } from "./Intake.ts"
 import { principalOf, run } from "./FacadeCall.ts"
+import * as FacadeFiles from "./FacadeFiles.ts"
 import * as FacadeUploads from "./FacadeUploads.ts"
 import {
   type Body,
-  contentOf,
   type CopyReference,
   createBatch,
   createFineTuningJob,
@@ -39,19 +37,18 @@ import {
   inMemory,
   type JobCalls,
   type JobPage,
-  nameOf,
   type NewBatch,
   type NewFile,
   type ObjectPage,
   type PageQuery,
   responseOf
 } from "./FacadeValues.ts"
+import type { Intake } from "./Intake.ts"
 import type { JsonObject } from "./Json.ts"
-import type { ManagedFile } from "./ManagedFile.ts"
 import type { Send } from "./ModelCalls.ts"
 import type { Pipeline } from "./Pipeline.ts"
-import type { Caller, Principal } from "./Principal.ts"
-import { Replication } from "./Replication.ts"
+import type { Caller } from "./Principal.ts"
+import type { Replication } from "./Replication.ts"
 import type { Uploads } from "./Uploads.ts"
 import * as Wrap from "./Wrap.ts"
 import type { OperationName } from "./WrappedOperation.ts"
@@ -125,25 +122,6 @@ const emptyAnswer: TransportResponse = {
   cancel: () => {}
 }
 
-const create = (file: NewFile, principal: Principal) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const intake = yield* Intake
-      const filename = yield* nameOf(file.filename)
-      const operation = {
-        _tag: "CreateFile",
-        content: yield* intake.receive(principal, contentOf(file.content)),
-        filename,
-        declaredType: file.contentType ?? null,
-        purpose: file.purpose ?? "user_data",
-        models: [...new Set(file.models)],
-        expiresAfter: file.expiresAfter ?? null,
-        idempotencyKey: file.idempotencyKey ?? null
-      } as const
-      return infoOf((yield* run(operation, principal)).file)
-    })
-  )
-
 const pageOf = ({ after, limit = 20 }: PageQuery = {}) => ({ after: after ?? null, limit })
 
 type JobOperation =
@@ -155,25 +133,6 @@ type JobOperation =
   | FineTuningOperation.CancelFineTuningJob
   | FineTuningOperation.PauseFineTuningJob
   | FineTuningOperation.ResumeFineTuningJob
-
-/** The provider's own name for its copy. */
-const referenceTo = Effect.fnUntraced(function* (file: ManagedFile, account: string) {
-  const catalog = yield* Catalog
-  const replication = yield* Replication
-  const target = catalog.accounts.get(account)
-  if (target === undefined) return yield* invalid(`There is no account ${account}.`, "account")
-  const copy = yield* replication.ensure(file, account).pipe(
-    Effect.mapError((error) => {
-      if (!(error instanceof AccountFailure)) return error
-      const message = `The account ${account} ${error.message}.`
-      return new ProvidersFailed({ message, failures: [error] })
-    })
-  )
-  const noted = (yield* CopyUses).note(file, copy, yield* Clock.currentTimeMillis)
-  if (noted !== undefined) yield* noted
-  const { expiresAt, reference, remoteId } = copy
-  return { account, provider: target.provider.id, reference: reference ?? remoteId ?? "", expiresAt }
-})
 
 type Services = Catalog | CopyUses | Events | Intake | Pipeline | Replication | Uploads
 
@@ -276,7 +235,7 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
 
   return {
     files: {
-      create: (file, caller) => runPromise(create(file, principalOf(caller))),
+      create: (file, caller) => runPromise(FacadeFiles.create(file, principalOf(caller))),
       retrieve: async (id, caller) => {
         const operation = { _tag: "RetrieveFile", id } as const
         return infoOf((await scoped(run(operation, principalOf(caller)))).file)
@@ -291,7 +250,7 @@ export const over = <R extends Services, E>(runtime: ManagedRuntime.ManagedRunti
       reference: (id, account, caller) =>
         runPromise(
           run({ _tag: "RetrieveFile", id }, principalOf(caller)).pipe(
-            Effect.flatMap(({ file }: Answers["RetrieveFile"]) => referenceTo(file, account)),
+            Effect.flatMap(({ file }: Answers["RetrieveFile"]) => FacadeFiles.referenceTo(file, account)),
             Effect.scoped
           )
         ),

@@ -41,6 +41,9 @@ const idle = 2 * 60 * 60 * 1000
 
 const pageSize = 200
 
+/** How many pages are looked at for one upload: what is idle and read by jobs is not found again and again without end. */
+const mostPages = 5
+
 /** An account is nearly full from one share of its quota on, and is emptied down to the other. */
 const high = 0.95
 const low = 0.9
@@ -118,7 +121,7 @@ const make = Effect.gen(function* () {
       }
       return isEnough()
     })
-    for (;;) {
+    for (let pages = 0; pages < mostPages; pages++) {
       const page: ReadonlyArray<ManagedFile> = yield* registry.copiesIn(account, {
         until: before,
         after,
