@@ -193,7 +193,7 @@ const test = async () => {
 
 // --- the others ----------------------------------------------------------------------------------------------------
 
-const build = async (args) => (await turbo(["build", ...args])).code
+const build = async (args) => (await turbo(["packages", "build", ...args])).code
 
 const bench = async (args) => (await run(node(), [inRoot("bench/main.ts"), ...args])).code
 
