@@ -31,6 +31,12 @@ const pollGrowth = 1.5
 export const failure = (account: string, message: string, timedOut = false): AccountFailure =>
   new AccountFailure({ account, message, timedOut })
 
+/**
+ * How often room is made for one upload, each time for twice as much: an account also holds what others have put there,
+ * and may be over its limit by more than the upload.
+ */
+const mostRoomMade = 3
+
 const isFull = ({ reason }: ProviderError) => reason._tag === "Rejected" && reason.meaning === "quota"
 
 const isTimeout = (error: ProviderError) => error.reason._tag === "Unreachable" && error.reason.timedOut
@@ -137,7 +143,7 @@ export const make = Effect.gen(function* () {
         error instanceof StorageError ? error : failure(account.id, error.summary, isTimeout(error))
       )
     )
-    let madeRoom = false
+    let roomMade = 0
     for (let tries = 1; ; tries++) {
       const startedAt = yield* Clock.currentTimeMillis
       loose.calling = startedAt
@@ -153,12 +159,16 @@ export const make = Effect.gen(function* () {
       }
       const error = outcome.failure
       if (error instanceof StorageError) return yield* error
-      if (isFull(error) && !madeRoom) {
-        madeRoom = yield* quota.makeRoom(account.id, { bytes: source.length, files: 1 })
-        if (madeRoom) continue
+      if (isFull(error) && roomMade < mostRoomMade) {
+        const share = 2 ** roomMade
+        if (yield* quota.makeRoom(account.id, { bytes: source.length * share, files: share })) {
+          roomMade++
+          continue
+        }
       }
       if (error.maybeAccepted) loose.unanswered = [...loose.unanswered, lost]
-      const again = error.maybeAccepted && tries < account.policy.attempts && (yield* mayRepeat(target, file, lost))
+      const again =
+        error.maybeAccepted && tries - roomMade < account.policy.attempts && (yield* mayRepeat(target, file, lost))
       if (!again) return yield* Effect.fail(failure(account.id, error.summary, isTimeout(error)))
       yield* upstream.pause(tries, error)
     }

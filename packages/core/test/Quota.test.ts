@@ -45,6 +45,17 @@ describe("an account that is full", () => {
     })
   )
 
+  it.effect("that holds more than is known loses as much as it takes", () =>
+    Effect.gen(function* () {
+      const { east, upload } = yield* started()
+      yield* Effect.forEach(["1", "2", "3", "4"], upload)
+      yield* pass(3 * hour)
+      east.room = 2
+      yield* upload("5")
+      assert.deepStrictEqual([...east.files.keys()], ["file-east-4", "file-east-5"])
+    })
+  )
+
   it.effect("keeps what has been used within the hour, and says that it is full", () =>
     Effect.gen(function* () {
       const { east, instance, upload } = yield* started()

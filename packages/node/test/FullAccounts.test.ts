@@ -140,4 +140,22 @@ describe("a full account", () => {
     for (let count = 0; count < before.length; count++) await upload(wire, "c")
     assert.isEmpty(held(wire).filter(({ id }) => before.includes(id)))
   })
+
+  it("keeps what a fine-tuning job reads until it is over", async () => {
+    const emulator = world.emulator("openai")
+    const example = { messages: ["user", "assistant"].map((role) => ({ role, content: "hello" })) }
+    const lines = Array.from({ length: 10 }, () => JSON.stringify(example)).join("\n")
+    const file = await toFile(Buffer.from(lines), "examples.jsonl")
+    const target = { target_model_names: "openai" }
+    const { id } = await world.client.files.create({ file, purpose: "fine-tune", ...target })
+    const job = await world.client.fineTuning.jobs.create({ model: "openai", training_file: id })
+    const [copy] = held("openai").slice(-1)
+    later()
+    noRoom("openai")
+    await refused("openai", upload("openai", "c"))
+    for (let step = 0; step < 3; step++) emulator.advanceFineTuning("openai")
+    assert.strictEqual((await world.client.fineTuning.jobs.retrieve(job.id)).status, "succeeded")
+    await upload("openai", "c")
+    assert.isFalse(held("openai").some((each) => each.id === copy?.id))
+  })
 })

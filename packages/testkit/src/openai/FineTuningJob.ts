@@ -102,7 +102,8 @@ const train = (job: Job, account: Account, now: number): void => {
     bytes: content.byteLength,
     sha256: createHash("sha256").update(content).digest("hex"),
     content,
-    livesSeconds: undefined
+    livesSeconds: undefined,
+    made: true
   })
   job.fineTunedModel = `ft:${job.model}:emulated:${job.suffix}:${job.id.slice(-8)}`
   job.resultFiles = [result.id]
