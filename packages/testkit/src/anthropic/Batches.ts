@@ -2,17 +2,16 @@
  * `/v1/messages/batches`: create, list, retrieve, cancel, delete, results. Requests come in the call itself. Counts stay
  * zero, but for those that are being processed, until all is over, and results come in another order than requests.
  */
-import type { Account, StateKey } from "../openai/Account.ts"
-import { of } from "../openai/Account.ts"
+import type { Account } from "../openai/Account.ts"
 import * as Answer from "../openai/Answer.ts"
 import { ApiError } from "../openai/Answer.ts"
-import type { BatchControl } from "../openai/BatchControl.ts"
 import { isRecord } from "../openai/Chat.ts"
 import type { JsonRecord } from "../openai/Directions.ts"
-import { bodiless } from "../openai/Files.ts"
-import { readJson } from "../openai/Http.ts"
 import type { Exchange } from "../openai/Http.ts"
 import { newId } from "../openai/Ids.ts"
+import * as KeptBatches from "../openai/KeptBatches.ts"
+import * as MadeContent from "../openai/MadeContent.ts"
+import { bodiless, withJson } from "../openai/Receiving.ts"
 import type { Route } from "../openai/Route.ts"
 import { errorBody } from "./Error.ts"
 import * as Messages from "./Messages.ts"
@@ -32,18 +31,6 @@ interface Batch {
   endedAt: number | null
   cancelledAt: number | null
   results: ReadonlyArray<{ readonly customId: string; readonly result: JsonRecord & { readonly type: Outcome } }>
-  polls: number
-}
-
-interface State {
-  /** Oldest first. */
-  readonly batches: Array<Batch>
-  pollsPerStep: number
-}
-
-const key: StateKey<State> = {
-  symbol: Symbol("message batches"),
-  make: () => ({ batches: [], pollsPerStep: Infinity })
 }
 
 const mostRequests = 100_000
@@ -104,23 +91,21 @@ const advanceOne = (account: Account, batch: Batch): void => {
   batch.endedAt = account.now()
 }
 
-export const control: BatchControl = {
-  advance: (account) => {
-    for (const batch of of(account, key).batches) advanceOne(account, batch)
-  },
-  all: (account) =>
-    of(account, key).batches.map(({ id, status }) => ({
-      id,
-      status,
-      inputFileId: null,
-      outputFileId: null,
-      errorFileId: null,
-      metadata: null
-    })),
-  behave: (account, { pollsPerStep }) => {
-    if (pollsPerStep !== undefined) of(account, key).pollsPerStep = pollsPerStep
-  }
-}
+const kept = KeptBatches.make<Batch>({
+  idOf: ({ id }) => id,
+  unknown: (id) => new ApiError(404, `Message batch not found: ${id}`),
+  advance: advanceOne,
+  describe: ({ id, status }) => ({
+    id,
+    status,
+    inputFileId: null,
+    outputFileId: null,
+    errorFileId: null,
+    metadata: null
+  })
+})
+
+export const { control } = kept
 
 const validate = (body: unknown): ReadonlyArray<Request> => {
   const requests = isRecord(body) ? body["requests"] : undefined
@@ -141,35 +126,24 @@ const validate = (body: unknown): ReadonlyArray<Request> => {
   })
 }
 
-const requested = ({ account, params }: Exchange): Batch => {
-  const id = params["id"] ?? ""
-  const batch = of(account, key).batches.find((candidate) => candidate.id === id)
-  if (batch === undefined) throw new ApiError(404, `Message batch not found: ${id}`)
-  return batch
-}
-
 const create: Route = {
   name: "batches.create",
   method: "POST",
   path: "/v1/messages/batches",
-  receive: async (exchange) => {
-    const parse = await readJson(exchange)
-    return () => {
-      Messages.requireVersion(exchange.request.headers)
-      const batch: Batch = {
-        id: newId("msgbatch_"),
-        requests: validate(parse()),
-        createdAt: exchange.now(),
-        status: "in_progress",
-        endedAt: null,
-        cancelledAt: null,
-        results: [],
-        polls: 0
-      }
-      of(exchange.account, key).batches.push(batch)
-      return Answer.json(200, toObject(batch, exchange))
+  receive: withJson((exchange, parse) => {
+    Messages.requireVersion(exchange.request.headers)
+    const batch: Batch = {
+      id: newId("msgbatch_"),
+      requests: validate(parse()),
+      createdAt: exchange.now(),
+      status: "in_progress",
+      endedAt: null,
+      cancelledAt: null,
+      results: []
     }
-  }
+    kept.add(exchange.account, batch)
+    return Answer.json(200, toObject(batch, exchange))
+  })
 }
 
 const list: Route = {
@@ -178,7 +152,7 @@ const list: Route = {
   path: "/v1/messages/batches",
   receive: bodiless((exchange) => {
     const { account, query } = exchange
-    const newest = of(account, key).batches.toReversed()
+    const newest = kept.all(account).toReversed()
     const limit = Number(query.get("limit") ?? "20")
     const place = (name: string): number => newest.findIndex(({ id }) => id === query.get(name))
     const before = query.has("before_id") ? place("before_id") : undefined
@@ -197,13 +171,7 @@ const retrieve: Route = {
   name: "batches.retrieve",
   method: "GET",
   path: "/v1/messages/batches/:id",
-  receive: bodiless((exchange) => {
-    const { account } = exchange
-    const batch = requested(exchange)
-    batch.polls++
-    if (batch.polls % of(account, key).pollsPerStep === 0) advanceOne(account, batch)
-    return Answer.json(200, toObject(batch, exchange))
-  })
+  receive: bodiless((exchange) => Answer.json(200, toObject(kept.polled(exchange), exchange)))
 }
 
 const cancel: Route = {
@@ -211,7 +179,7 @@ const cancel: Route = {
   method: "POST",
   path: "/v1/messages/batches/:id/cancel",
   receive: bodiless((exchange) => {
-    const batch = requested(exchange)
+    const batch = kept.requested(exchange)
     if (batch.status === "ended") throw new ApiError(400, `Batch ${batch.id} cannot be canceled: it has ended.`)
     batch.status = "canceling"
     batch.cancelledAt ??= exchange.now()
@@ -224,10 +192,9 @@ const remove: Route = {
   method: "DELETE",
   path: "/v1/messages/batches/:id",
   receive: bodiless((exchange) => {
-    const batch = requested(exchange)
+    const batch = kept.requested(exchange)
     if (batch.status !== "ended") throw new ApiError(400, `Batch ${batch.id} cannot be deleted: it has not ended.`)
-    const { batches } = of(exchange.account, key)
-    batches.splice(batches.indexOf(batch), 1)
+    kept.remove(exchange.account, batch)
     return Answer.json(200, { id: batch.id, type: "message_batch_deleted" })
   })
 }
@@ -237,10 +204,10 @@ const results: Route = {
   method: "GET",
   path: "/v1/messages/batches/:id/results",
   receive: bodiless((exchange) => {
-    const batch = requested(exchange)
+    const batch = kept.requested(exchange)
     if (batch.status !== "ended") throw new ApiError(404, `Batch ${batch.id} has no results yet.`)
-    const lines = batch.results.map(({ customId, result }) => `${JSON.stringify({ custom_id: customId, result })}\n`)
-    return Answer.bytes(200, { "content-type": "application/x-jsonl" }, Buffer.from(lines.join("")))
+    const lines = batch.results.map(({ customId, result }) => ({ custom_id: customId, result }))
+    return Answer.bytes(200, { "content-type": "application/x-jsonl" }, MadeContent.jsonLines(lines))
   })
 }
 

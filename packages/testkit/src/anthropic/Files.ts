@@ -5,9 +5,10 @@
 import type { Account } from "../openai/Account.ts"
 import * as Answer from "../openai/Answer.ts"
 import { ApiError } from "../openai/Answer.ts"
-import { bodiless, readUpload } from "../openai/Files.ts"
+import { readUpload } from "../openai/Files.ts"
 import type { StoredFile } from "../openai/FileStore.ts"
 import type { Exchange } from "../openai/Http.ts"
+import { bodiless } from "../openai/Receiving.ts"
 import type { Route } from "../openai/Route.ts"
 
 /** The purpose of files that a tool has made: only they can be downloaded. */

@@ -3,18 +3,21 @@
  * what it saw of each file, or has the shape that is asked for; tools are called as `Directions` says; a code execution
  * tool leaves a file.
  */
-import { createHash } from "node:crypto"
 import type { Account } from "../openai/Account.ts"
 import * as Answer from "../openai/Answer.ts"
 import type { NamedEvent } from "../openai/Answer.ts"
 import { ApiError } from "../openai/Answer.ts"
+import type { AttachedFile } from "../openai/AnswerText.ts"
+import { answerText, inlineFile } from "../openai/AnswerText.ts"
 import { isRecord, pieces } from "../openai/Chat.ts"
-import type { AttachedFile, StreamShape } from "../openai/Chat.ts"
+import type { StreamShape } from "../openai/Chat.ts"
 import * as Directions from "../openai/Directions.ts"
 import type { JsonRecord } from "../openai/Directions.ts"
-import { pause, readJson } from "../openai/Http.ts"
+import { pause } from "../openai/Http.ts"
 import { newId } from "../openai/Ids.ts"
+import * as MadeContent from "../openai/MadeContent.ts"
 import { requireModel } from "../openai/Models.ts"
+import { withJson } from "../openai/Receiving.ts"
 import type { Route } from "../openai/Route.ts"
 import { addOutput, usable } from "./Files.ts"
 
@@ -34,12 +37,6 @@ const stored = (account: Account, id: unknown, at: string): AttachedFile => {
   return usable(account, id)
 }
 
-const inline = (data: unknown): AttachedFile => {
-  const content = Buffer.from(typeof data === "string" ? data : "", "base64")
-  const sha256 = createHash("sha256").update(content).digest("hex")
-  return { filename: "inline", bytes: content.byteLength, sha256 }
-}
-
 /** The text and the files of a block, those of a tool's result included. */
 const readBlock = (account: Account, block: unknown, at: string, texts: Array<string>): ReadonlyArray<AttachedFile> => {
   if (!isRecord(block)) throw new ApiError(400, `${at}: Input should be a valid dictionary`)
@@ -51,7 +48,11 @@ const readBlock = (account: Account, block: unknown, at: string, texts: Array<st
     case "image": {
       const { source } = block
       if (!isRecord(source)) throw new ApiError(400, `${at}.source: Field required`)
-      return [source["type"] === "file" ? stored(account, source["file_id"], `${at}.source`) : inline(source["data"])]
+      return [
+        source["type"] === "file"
+          ? stored(account, source["file_id"], `${at}.source`)
+          : inlineFile(typeof source["data"] === "string" ? source["data"] : "")
+      ]
     }
     case "container_upload":
       return [stored(account, block["file_id"], at)]
@@ -119,9 +120,7 @@ const outputBlocks = (account: Account): ReadonlyArray<JsonRecord> => {
   const made = addOutput(account, {
     filename: "result.csv",
     contentType: "text/csv",
-    bytes: content.byteLength,
-    sha256: createHash("sha256").update(content).digest("hex"),
-    content
+    ...MadeContent.fieldsOf(content)
   })
   const id = newId("srvtoolu_")
   return [
@@ -140,21 +139,12 @@ const outputBlocks = (account: Account): ReadonlyArray<JsonRecord> => {
   ]
 }
 
-const textOf = (account: Account, { files, model, texts }: MessageRequest): string => {
-  const prompt = texts.at(-1)
-  return [
-    `Answer from ${account.name} (model ${model}).`,
-    ...files.map(
-      (file, index) => `File ${index + 1}: ${file.filename}, ${file.bytes} bytes, sha256 ${file.sha256.slice(0, 16)}.`
-    ),
-    ...(prompt === undefined ? [] : [`Prompt: ${prompt.slice(0, 200)}`])
-  ].join("\n")
-}
-
 const build = (account: Account, request: MessageRequest, now: number): JsonRecord => {
   const prompt = request.texts.at(-1)
   const text =
-    request.schema === undefined ? textOf(account, request) : JSON.stringify(Directions.exampleOf(request.schema))
+    request.schema === undefined
+      ? answerText(account, { ...request, prompt })
+      : JSON.stringify(Directions.exampleOf(request.schema))
   const calls = request.calls.map(({ input, name }) => ({ type: "tool_use", id: newId("toolu_"), name, input }))
   return {
     id: newId("msg_"),
@@ -242,35 +232,27 @@ const create: Route = {
   name: "messages",
   method: "POST",
   path: "/v1/messages",
-  receive: async (exchange) => {
-    const parse = await readJson(exchange)
-    return () => {
-      const { account, request } = exchange
-      requireVersion(request.headers)
-      const body = parse()
-      const read = validate(account, body)
-      requireLength(body)
-      const message = build(account, read, exchange.now())
-      return read.stream
-        ? Answer.events((signal) => events(message, account.stream, signal))
-        : Answer.json(200, message)
-    }
-  }
+  receive: withJson((exchange, parse) => {
+    const { account, request } = exchange
+    requireVersion(request.headers)
+    const body = parse()
+    const read = validate(account, body)
+    requireLength(body)
+    const message = build(account, read, exchange.now())
+    return read.stream ? Answer.events((signal) => events(message, account.stream, signal)) : Answer.json(200, message)
+  })
 }
 
 const count: Route = {
   name: "messages.count_tokens",
   method: "POST",
   path: "/v1/messages/count_tokens",
-  receive: async (exchange) => {
-    const parse = await readJson(exchange)
-    return () => {
-      requireVersion(exchange.request.headers)
-      const { files, texts } = validate(exchange.account, parse())
-      const total = texts.reduce((sum, part) => sum + tokens(part), 0)
-      return Answer.json(200, { input_tokens: files.reduce((sum, { bytes }) => sum + Math.ceil(bytes / 4), total) })
-    }
-  }
+  receive: withJson((exchange, parse) => {
+    requireVersion(exchange.request.headers)
+    const { files, texts } = validate(exchange.account, parse())
+    const total = texts.reduce((sum, part) => sum + tokens(part), 0)
+    return Answer.json(200, { input_tokens: files.reduce((sum, { bytes }) => sum + Math.ceil(bytes / 4), total) })
+  })
 }
 
 export const routes: ReadonlyArray<Route> = [create, count]

@@ -2,17 +2,14 @@
  * Batches: `models/{model}:batchGenerateContent` makes one, of a file of lines or of requests in the call, and
  * `batches/{id}` tells how far it is. Counts are strings, and what is zero or empty is left out.
  */
-import { createHash } from "node:crypto"
-import type { Account, StateKey } from "../openai/Account.ts"
-import { of } from "../openai/Account.ts"
+import type { Account } from "../openai/Account.ts"
 import * as Answer from "../openai/Answer.ts"
 import { ApiError } from "../openai/Answer.ts"
-import type { BatchControl } from "../openai/BatchControl.ts"
 import { isRecord } from "../openai/Chat.ts"
 import type { JsonRecord } from "../openai/Directions.ts"
-import { bodiless } from "../openai/Files.ts"
-import { readJson } from "../openai/Http.ts"
-import type { Exchange } from "../openai/Http.ts"
+import * as KeptBatches from "../openai/KeptBatches.ts"
+import * as MadeContent from "../openai/MadeContent.ts"
+import { bodiless, withJson } from "../openai/Receiving.ts"
 import type { Route } from "../openai/Route.ts"
 import { errorBody } from "./Error.ts"
 import { existing, generated } from "./Files.ts"
@@ -42,18 +39,6 @@ interface Batch {
   outputFile: string | null
   problem: string | undefined
   endedAt: number | null
-  polls: number
-}
-
-interface State {
-  /** Oldest first. */
-  readonly batches: Array<Batch>
-  pollsPerStep: number
-}
-
-const key: StateKey<State> = {
-  symbol: Symbol("gemini batches"),
-  make: () => ({ batches: [], pollsPerStep: Infinity })
 }
 
 const mostInlineBytes = 20 * 1024 * 1024
@@ -135,22 +120,18 @@ const run = (account: Account, batch: Batch): void => {
     }
   })
   if (batch.inputFile === null) return
-  const content = Buffer.from(
-    batch.results
-      .map((result, index) => {
-        const name = batch.lines[index]?.key
-        return `${JSON.stringify({ ...(name === undefined ? {} : { key: name }), ...result })}\n`
-      })
-      .join("")
+  const content = MadeContent.jsonLines(
+    batch.results.map((result, index) => {
+      const name = batch.lines[index]?.key
+      return { ...(name === undefined ? {} : { key: name }), ...result }
+    })
   )
   batch.outputFile = account.files.add({
     id: newName("files").replace("files/", "files/batch-"),
     filename: "",
     contentType: "application/jsonl",
     purpose: generated,
-    bytes: content.byteLength,
-    sha256: createHash("sha256").update(content).digest("hex"),
-    content,
+    ...MadeContent.fieldsOf(content),
     livesSeconds: undefined,
     made: true
   }).id
@@ -172,23 +153,21 @@ const advanceOne = (account: Account, batch: Batch): void => {
   }
 }
 
-export const control: BatchControl = {
-  advance: (account) => {
-    for (const batch of of(account, key).batches) advanceOne(account, batch)
-  },
-  all: (account) =>
-    of(account, key).batches.map(({ displayName, inputFile, name, outputFile, status }) => ({
-      id: name,
-      status: `BATCH_STATE_${status}`,
-      inputFileId: inputFile,
-      outputFileId: outputFile,
-      errorFileId: null,
-      metadata: { displayName }
-    })),
-  behave: (account, { pollsPerStep }) => {
-    if (pollsPerStep !== undefined) of(account, key).pollsPerStep = pollsPerStep
-  }
-}
+const kept = KeptBatches.make<Batch>({
+  idOf: ({ name }) => name.replace("batches/", ""),
+  unknown: (id) => new ApiError(404, `The Batch batches/${id} does not exist.`),
+  advance: advanceOne,
+  describe: ({ displayName, inputFile, name, outputFile, status }) => ({
+    id: name,
+    status: `BATCH_STATE_${status}`,
+    inputFileId: inputFile,
+    outputFileId: outputFile,
+    errorFileId: null,
+    metadata: { displayName }
+  })
+})
+
+export const { control } = kept
 
 const inputOf = (account: Account, config: unknown): Pick<Batch, "inputFile" | "requests"> => {
   if (!isRecord(config)) throw new ApiError(400, "batch.input_config is required.")
@@ -215,60 +194,44 @@ const create: Route = {
   name: "batches.create",
   method: "POST",
   path: "/models/:model:batchGenerateContent",
-  receive: async (exchange) => {
-    const parse = await readJson(exchange)
-    return () => {
-      const { account, entry, params } = exchange
-      const body = parse()
-      const wanted = isRecord(body) ? body["batch"] : undefined
-      if (!isRecord(wanted)) throw new ApiError(400, "batch is required.")
-      const displayName = wanted["displayName"] ?? wanted["display_name"]
-      if (typeof displayName !== "string") throw new ApiError(400, "batch.display_name is required.")
-      const input = inputOf(account, wanted["inputConfig"] ?? wanted["input_config"])
-      if (input.inputFile === null && entry.bytes > mostInlineBytes) {
-        throw new ApiError(400, "Requests in the call may have 20 MB; give a file for more.")
-      }
-      const model = params["model"] ?? ""
-      if (account.models !== undefined && !account.models.includes(model)) {
-        throw new ApiError(404, `models/${model} is not found.`)
-      }
-      const batch: Batch = {
-        ...input,
-        name: newName("batches"),
-        model,
-        displayName,
-        createdAt: account.now(),
-        status: "PENDING",
-        lines: input.requests ?? [],
-        results: [],
-        outputFile: null,
-        problem: undefined,
-        endedAt: null,
-        polls: 0
-      }
-      of(account, key).batches.push(batch)
-      return Answer.json(200, toOperation(batch))
+  receive: withJson((exchange, parse) => {
+    const { account, entry, params } = exchange
+    const body = parse()
+    const wanted = isRecord(body) ? body["batch"] : undefined
+    if (!isRecord(wanted)) throw new ApiError(400, "batch is required.")
+    const displayName = wanted["displayName"] ?? wanted["display_name"]
+    if (typeof displayName !== "string") throw new ApiError(400, "batch.display_name is required.")
+    const input = inputOf(account, wanted["inputConfig"] ?? wanted["input_config"])
+    if (input.inputFile === null && entry.bytes > mostInlineBytes) {
+      throw new ApiError(400, "Requests in the call may have 20 MB; give a file for more.")
     }
-  }
-}
-
-const requested = ({ account, params }: Exchange): Batch => {
-  const name = `batches/${params["id"] ?? ""}`
-  const batch = of(account, key).batches.find((candidate) => candidate.name === name)
-  if (batch === undefined) throw new ApiError(404, `The Batch ${name} does not exist.`)
-  return batch
+    const model = params["model"] ?? ""
+    if (account.models !== undefined && !account.models.includes(model)) {
+      throw new ApiError(404, `models/${model} is not found.`)
+    }
+    const batch: Batch = {
+      ...input,
+      name: newName("batches"),
+      model,
+      displayName,
+      createdAt: account.now(),
+      status: "PENDING",
+      lines: input.requests ?? [],
+      results: [],
+      outputFile: null,
+      problem: undefined,
+      endedAt: null
+    }
+    kept.add(account, batch)
+    return Answer.json(200, toOperation(batch))
+  })
 }
 
 const retrieve: Route = {
   name: "batches.retrieve",
   method: "GET",
   path: "/batches/:id",
-  receive: bodiless((exchange) => {
-    const batch = requested(exchange)
-    batch.polls++
-    if (batch.polls % of(exchange.account, key).pollsPerStep === 0) advanceOne(exchange.account, batch)
-    return Answer.json(200, toOperation(batch))
-  })
+  receive: bodiless((exchange) => Answer.json(200, toOperation(kept.polled(exchange))))
 }
 
 const list: Route = {
@@ -276,7 +239,7 @@ const list: Route = {
   method: "GET",
   path: "/batches",
   receive: bodiless(({ account, query }) => {
-    const newest = of(account, key).batches.toReversed()
+    const newest = kept.all(account).toReversed()
     const size = Number(query.get("pageSize") ?? "10")
     const start = newest.findIndex(({ name }) => name === query.get("pageToken")) + 1
     const page = newest.slice(start, start + size)
@@ -292,7 +255,7 @@ const cancel: Route = {
   method: "POST",
   path: "/batches/:id:cancel",
   receive: bodiless((exchange) => {
-    const batch = requested(exchange)
+    const batch = kept.requested(exchange)
     if (batch.endedAt !== null) {
       throw new ApiError(400, `The Batch ${batch.name} has ended.`, { code: "FAILED_PRECONDITION" })
     }
@@ -306,8 +269,7 @@ const remove: Route = {
   method: "DELETE",
   path: "/batches/:id",
   receive: bodiless((exchange) => {
-    const { batches } = of(exchange.account, key)
-    batches.splice(batches.indexOf(requested(exchange)), 1)
+    kept.remove(exchange.account, kept.requested(exchange))
     return Answer.json(200, {})
   })
 }

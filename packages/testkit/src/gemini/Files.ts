@@ -2,9 +2,9 @@
 import * as Answer from "../openai/Answer.ts"
 import { ApiError } from "../openai/Answer.ts"
 import type { Account } from "../openai/Account.ts"
-import { bodiless } from "../openai/Files.ts"
 import type { StoredFile } from "../openai/FileStore.ts"
 import type { Exchange } from "../openai/Http.ts"
+import { bodiless } from "../openai/Receiving.ts"
 import type { Route } from "../openai/Route.ts"
 import { originOf, time, versioned } from "./Names.ts"
 

@@ -2,17 +2,18 @@
  * `generateContent`, plain and streamed, the counting of tokens, and the models. The answer's text tells which account
  * answered and what it saw of each file, or has the shape that is asked for; functions are called as `Directions` says.
  */
-import { createHash } from "node:crypto"
 import type { Account } from "../openai/Account.ts"
 import * as Answer from "../openai/Answer.ts"
 import { ApiError } from "../openai/Answer.ts"
+import type { AttachedFile } from "../openai/AnswerText.ts"
+import { answerText, inlineFile } from "../openai/AnswerText.ts"
 import { isRecord, pieces } from "../openai/Chat.ts"
-import type { AttachedFile, StreamShape } from "../openai/Chat.ts"
+import type { StreamShape } from "../openai/Chat.ts"
 import * as Directions from "../openai/Directions.ts"
 import type { JsonRecord } from "../openai/Directions.ts"
-import { bodiless } from "../openai/Files.ts"
-import { pause, readJson } from "../openai/Http.ts"
+import { pause } from "../openai/Http.ts"
 import { newId } from "../openai/Ids.ts"
+import { bodiless, withJson } from "../openai/Receiving.ts"
 import type { Route } from "../openai/Route.ts"
 import { existing } from "./Files.ts"
 import { versioned } from "./Names.ts"
@@ -53,12 +54,7 @@ const stored = (account: Account, data: JsonRecord): AttachedFile => {
 
 const inline = (data: JsonRecord): AttachedFile => {
   if (typeof member(data, "mimeType") !== "string") throw new ApiError(400, "inline_data.mime_type: required")
-  const content = Buffer.from(String(data["data"] ?? ""), "base64")
-  return {
-    filename: "inline",
-    bytes: content.byteLength,
-    sha256: createHash("sha256").update(content).digest("hex")
-  }
+  return inlineFile(String(data["data"] ?? ""))
 }
 
 const callsOf = (body: JsonRecord, prompt: string | undefined): ReadonlyArray<Directions.ToolCall> => {
@@ -117,17 +113,10 @@ const promptTokens = ({ files, texts }: GenerateRequest): number =>
     0
   )
 
-const textOf = (account: Account, { files, model, schema, texts }: GenerateRequest): string => {
-  if (schema !== undefined) return JSON.stringify(Directions.exampleOf(schema))
-  const prompt = texts.at(-1)
-  return [
-    `Answer from ${account.name} (model ${model}).`,
-    ...files.map(
-      (file, index) => `File ${index + 1}: ${file.filename}, ${file.bytes} bytes, sha256 ${file.sha256.slice(0, 16)}.`
-    ),
-    ...(prompt === undefined ? [] : [`Prompt: ${prompt.slice(0, 200)}`])
-  ].join("\n")
-}
+const textOf = (account: Account, request: GenerateRequest): string =>
+  request.schema === undefined
+    ? answerText(account, { ...request, prompt: request.texts.at(-1) })
+    : JSON.stringify(Directions.exampleOf(request.schema))
 
 /** The answer, in as many chunks as it is to be streamed in. */
 const build = (
@@ -172,10 +161,9 @@ const generate: Route = {
   name: "generate",
   method: "POST",
   path: "/models/:model:generateContent",
-  receive: async (exchange) => {
-    const parse = await readJson(exchange)
-    return () => Answer.json(200, answerOf(exchange.account, exchange.params["model"] ?? "", parse()))
-  }
+  receive: withJson((exchange, parse) =>
+    Answer.json(200, answerOf(exchange.account, exchange.params["model"] ?? "", parse()))
+  )
 }
 
 async function* streamed(chunks: ReadonlyArray<JsonRecord>, shape: StreamShape, signal: AbortSignal) {
@@ -189,30 +177,24 @@ const stream: Route = {
   name: "generate.stream",
   method: "POST",
   path: "/models/:model:streamGenerateContent",
-  receive: async (exchange) => {
-    const parse = await readJson(exchange)
-    return () => {
-      const { account, params, query } = exchange
-      const chunks = build(account, validate(account, params["model"] ?? "", parse()), account.stream)
-      // Without the wish for events the chunks come as one array.
-      return query.get("alt") === "sse"
-        ? Answer.events((signal) => streamed(chunks, account.stream, signal))
-        : Answer.json(200, chunks)
-    }
-  }
+  receive: withJson((exchange, parse) => {
+    const { account, params, query } = exchange
+    const chunks = build(account, validate(account, params["model"] ?? "", parse()), account.stream)
+    // Without the wish for events the chunks come as one array.
+    return query.get("alt") === "sse"
+      ? Answer.events((signal) => streamed(chunks, account.stream, signal))
+      : Answer.json(200, chunks)
+  })
 }
 
 const count: Route = {
   name: "messages.count_tokens",
   method: "POST",
   path: "/models/:model:countTokens",
-  receive: async (exchange) => {
-    const parse = await readJson(exchange)
-    return () => {
-      const request = validate(exchange.account, exchange.params["model"] ?? "", parse())
-      return Answer.json(200, { totalTokens: promptTokens(request) })
-    }
-  }
+  receive: withJson((exchange, parse) => {
+    const request = validate(exchange.account, exchange.params["model"] ?? "", parse())
+    return Answer.json(200, { totalTokens: promptTokens(request) })
+  })
 }
 
 const models: Route = {

@@ -9,9 +9,10 @@ import { of } from "../openai/Account.ts"
 import * as Answer from "../openai/Answer.ts"
 import { ApiError } from "../openai/Answer.ts"
 import { isRecord } from "../openai/Chat.ts"
-import { readBody, readJson } from "../openai/Http.ts"
+import { readBody } from "../openai/Http.ts"
 import type { Exchange } from "../openai/Http.ts"
 import { newId } from "../openai/Ids.ts"
+import { withJson } from "../openai/Receiving.ts"
 import type { Route } from "../openai/Route.ts"
 import { lifeSeconds, toObject } from "./Files.ts"
 import { originOf, versioned } from "./Names.ts"
@@ -52,51 +53,48 @@ const start: Route = {
   name: "files.create",
   method: "POST",
   path: "/files",
-  receive: async (exchange) => {
-    const parse = await readJson(exchange)
-    return () => {
-      const { account } = exchange
-      if (header(exchange, "protocol") !== "resumable" || header(exchange, "command") !== "start") {
-        throw new ApiError(400, "The emulator takes uploads of the resumable protocol only.")
-      }
-      const body = parse()
-      const file = isRecord(body) && isRecord(body["file"]) ? body["file"] : {}
-      const text = (...names: ReadonlyArray<string>): string | undefined =>
-        names.map((name) => file[name]).find((value) => typeof value === "string")
-      const displayName = text("displayName", "display_name") ?? ""
-      if ([...displayName].length > longestDisplayName) {
-        throw new ApiError(400, `file.display_name must be at most ${longestDisplayName} characters.`)
-      }
-      const name = text("name")
-      if (name !== undefined && account.files.get(name) !== undefined) {
-        throw new ApiError(409, `The File ${name} already exists.`)
-      }
-      const contentType = header(exchange, "header-content-type") ?? text("mimeType", "mime_type")
-      if (contentType === undefined) throw new ApiError(400, "The MIME type of the file is not known.")
-      const length = header(exchange, "header-content-length")
-      requireRoom(account, Number(length ?? 0))
-      const id = newId("AB")
-      const [path] = (exchange.request.url ?? "").split("?")
-      of(account, key).set(id, {
-        displayName,
-        contentType,
-        length: length === undefined ? undefined : Number(length),
-        name,
-        digest: createHash("sha256"),
-        chunks: [],
-        received: 0
-      })
-      return Answer.json(
-        200,
-        {},
-        {
-          "x-goog-upload-url": `${originOf(exchange)}${path}?upload_id=${id}&upload_protocol=resumable`,
-          "x-goog-upload-status": "active",
-          "x-goog-upload-chunk-granularity": "262144"
-        }
-      )
+  receive: withJson((exchange, parse) => {
+    const { account } = exchange
+    if (header(exchange, "protocol") !== "resumable" || header(exchange, "command") !== "start") {
+      throw new ApiError(400, "The emulator takes uploads of the resumable protocol only.")
     }
-  }
+    const body = parse()
+    const file = isRecord(body) && isRecord(body["file"]) ? body["file"] : {}
+    const text = (...names: ReadonlyArray<string>): string | undefined =>
+      names.map((name) => file[name]).find((value) => typeof value === "string")
+    const displayName = text("displayName", "display_name") ?? ""
+    if ([...displayName].length > longestDisplayName) {
+      throw new ApiError(400, `file.display_name must be at most ${longestDisplayName} characters.`)
+    }
+    const name = text("name")
+    if (name !== undefined && account.files.get(name) !== undefined) {
+      throw new ApiError(409, `The File ${name} already exists.`)
+    }
+    const contentType = header(exchange, "header-content-type") ?? text("mimeType", "mime_type")
+    if (contentType === undefined) throw new ApiError(400, "The MIME type of the file is not known.")
+    const length = header(exchange, "header-content-length")
+    requireRoom(account, Number(length ?? 0))
+    const id = newId("AB")
+    const [path] = (exchange.request.url ?? "").split("?")
+    of(account, key).set(id, {
+      displayName,
+      contentType,
+      length: length === undefined ? undefined : Number(length),
+      name,
+      digest: createHash("sha256"),
+      chunks: [],
+      received: 0
+    })
+    return Answer.json(
+      200,
+      {},
+      {
+        "x-goog-upload-url": `${originOf(exchange)}${path}?upload_id=${id}&upload_protocol=resumable`,
+        "x-goog-upload-status": "active",
+        "x-goog-upload-chunk-granularity": "262144"
+      }
+    )
+  })
 }
 
 const upload: Route = {

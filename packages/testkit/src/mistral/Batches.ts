@@ -1,17 +1,15 @@
 /** `/v1/batch/jobs`: a job of files or of requests in the call, whose lines have neither a method nor a model. */
-import { createHash, randomUUID } from "node:crypto"
-import type { Account, StateKey } from "../openai/Account.ts"
-import { of } from "../openai/Account.ts"
+import { randomUUID } from "node:crypto"
+import type { Account } from "../openai/Account.ts"
 import * as Answer from "../openai/Answer.ts"
 import { ApiError } from "../openai/Answer.ts"
-import type { BatchControl } from "../openai/BatchControl.ts"
 import { linesOf } from "../openai/Batches.ts"
 import * as Chat from "../openai/Chat.ts"
 import type { ChatApi } from "../openai/Chat.ts"
-import { bodiless } from "../openai/Files.ts"
-import { readJson } from "../openai/Http.ts"
-import type { Exchange } from "../openai/Http.ts"
 import { newId } from "../openai/Ids.ts"
+import * as KeptBatches from "../openai/KeptBatches.ts"
+import * as MadeContent from "../openai/MadeContent.ts"
+import { bodiless, withJson } from "../openai/Receiving.ts"
 import type { Route } from "../openai/Route.ts"
 
 type Status = "QUEUED" | "RUNNING" | "SUCCESS" | "FAILED" | "TIMEOUT_EXCEEDED" | "CANCELLATION_REQUESTED" | "CANCELLED"
@@ -42,16 +40,7 @@ interface Job {
   errors: ReadonlyArray<{ readonly message: string; readonly count: number }>
   startedAt: number | null
   endedAt: number | null
-  polls: number
 }
-
-interface State {
-  /** Oldest first. */
-  readonly jobs: Array<Job>
-  pollsPerStep: number
-}
-
-const key: StateKey<State> = { symbol: Symbol("mistral jobs"), make: () => ({ jobs: [], pollsPerStep: Infinity }) }
 
 const endpoints = ["/v1/chat/completions", "/v1/embeddings", "/v1/fim/completions", "/v1/moderations", "/v1/ocr"]
 
@@ -98,14 +87,12 @@ const read = (account: Account, job: Job): ReadonlyArray<Line> =>
   })
 
 const store = (account: Account, job: Job, purpose: string, lines: ReadonlyArray<unknown>): string => {
-  const content = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(""))
+  const content = MadeContent.jsonLines(lines)
   return account.files.add({
     filename: `${job.id}_${purpose}.jsonl`,
     contentType: "application/jsonl",
     purpose,
-    bytes: content.byteLength,
-    sha256: createHash("sha256").update(content).digest("hex"),
-    content,
+    ...MadeContent.fieldsOf(content),
     livesSeconds: undefined,
     made: true
   }).id
@@ -161,23 +148,21 @@ const advanceOne = (account: Account, job: Job): void => {
   }
 }
 
-export const control: BatchControl = {
-  advance: (account) => {
-    for (const job of of(account, key).jobs) advanceOne(account, job)
-  },
-  all: (account) =>
-    of(account, key).jobs.map((job) => ({
-      id: job.id,
-      status: job.status,
-      inputFileId: job.inputFiles[0] ?? null,
-      outputFileId: job.outputFile,
-      errorFileId: job.errorFile,
-      metadata: job.metadata as Readonly<Record<string, string>> | null
-    })),
-  behave: (account, { pollsPerStep }) => {
-    if (pollsPerStep !== undefined) of(account, key).pollsPerStep = pollsPerStep
-  }
-}
+const kept = KeptBatches.make<Job>({
+  idOf: ({ id }) => id,
+  unknown: (id) => new ApiError(404, `No such batch job: ${id}`),
+  advance: advanceOne,
+  describe: (job) => ({
+    id: job.id,
+    status: job.status,
+    inputFileId: job.inputFiles[0] ?? null,
+    outputFileId: job.outputFile,
+    errorFileId: job.errorFile,
+    metadata: job.metadata as Readonly<Record<string, string>> | null
+  })
+})
+
+export const { control } = kept
 
 const invalid = (param: string, message: string): ApiError => new ApiError(422, message, { param })
 
@@ -219,30 +204,19 @@ const validate = (account: Account, body: unknown, chat: ChatApi): Job => {
     outputs: null,
     errors: [],
     startedAt: null,
-    endedAt: null,
-    polls: 0
+    endedAt: null
   }
-}
-
-const requested = ({ account, params }: Exchange): Job => {
-  const id = params["id"] ?? ""
-  const job = of(account, key).jobs.find((candidate) => candidate.id === id)
-  if (job === undefined) throw new ApiError(404, `No such batch job: ${id}`)
-  return job
 }
 
 const create = (chat: ChatApi): Route => ({
   name: "batches.create",
   method: "POST",
   path: "/v1/batch/jobs",
-  receive: async (exchange) => {
-    const parse = await readJson(exchange)
-    return () => {
-      const job = validate(exchange.account, parse(), chat)
-      of(exchange.account, key).jobs.push(job)
-      return Answer.json(200, toObject(job))
-    }
-  }
+  receive: withJson((exchange, parse) => {
+    const job = validate(exchange.account, parse(), chat)
+    kept.add(exchange.account, job)
+    return Answer.json(200, toObject(job))
+  })
 })
 
 const list: Route = {
@@ -252,7 +226,7 @@ const list: Route = {
   receive: bodiless(({ account, query }) => {
     const size = Number(query.get("page_size") ?? "100")
     const page = Number(query.get("page") ?? "0")
-    const { jobs } = of(account, key)
+    const jobs = kept.all(account)
     const ordered = query.get("order_by") === "created" ? jobs : jobs.toReversed()
     const data = ordered.slice(page * size, (page + 1) * size).map(toObject)
     return Answer.json(200, { data, object: "list", total: jobs.length })
@@ -263,12 +237,7 @@ const retrieve: Route = {
   name: "batches.retrieve",
   method: "GET",
   path: "/v1/batch/jobs/:id",
-  receive: bodiless((exchange) => {
-    const job = requested(exchange)
-    job.polls++
-    if (job.polls % of(exchange.account, key).pollsPerStep === 0) advanceOne(exchange.account, job)
-    return Answer.json(200, toObject(job))
-  })
+  receive: bodiless((exchange) => Answer.json(200, toObject(kept.polled(exchange))))
 }
 
 const cancel: Route = {
@@ -276,7 +245,7 @@ const cancel: Route = {
   method: "POST",
   path: "/v1/batch/jobs/:id/cancel",
   receive: bodiless((exchange) => {
-    const job = requested(exchange)
+    const job = kept.requested(exchange)
     if (ended.has(job.status)) throw new ApiError(409, `The job has the status ${job.status}.`)
     job.status = "CANCELLATION_REQUESTED"
     return Answer.json(200, toObject(job))
@@ -288,9 +257,8 @@ const remove: Route = {
   method: "DELETE",
   path: "/v1/batch/jobs/:id",
   receive: bodiless((exchange) => {
-    const job = requested(exchange)
-    const { jobs } = of(exchange.account, key)
-    jobs.splice(jobs.indexOf(job), 1)
+    const job = kept.requested(exchange)
+    kept.remove(exchange.account, job)
     return Answer.json(200, { id: job.id, object: "batch", deleted: true })
   })
 }

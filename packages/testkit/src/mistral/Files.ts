@@ -3,6 +3,7 @@ import * as Answer from "../openai/Answer.ts"
 import { ApiError } from "../openai/Answer.ts"
 import * as Files from "../openai/Files.ts"
 import type { StoredFile } from "../openai/FileStore.ts"
+import { bodiless } from "../openai/Receiving.ts"
 import type { Route } from "../openai/Route.ts"
 
 const sampleTypes: Readonly<Record<string, string>> = {
@@ -45,7 +46,7 @@ const list: Route = {
   name: "files.list",
   method: "GET",
   path: "/v1/files",
-  receive: Files.bodiless(({ account, query }) => {
+  receive: bodiless(({ account, query }) => {
     const size = Number(query.get("page_size") ?? "100")
     const page = Number(query.get("page") ?? "0")
     if (!(size >= 1 && size <= 1000)) throw new ApiError(422, "page_size: Input should be from 1 to 1000")
@@ -66,7 +67,7 @@ const retrieve: Route = {
   name: "files.retrieve",
   method: "GET",
   path: "/v1/files/:id",
-  receive: Files.bodiless(({ account, params }) => {
+  receive: bodiless(({ account, params }) => {
     const file = account.files.look(params["id"] ?? "")
     if (file === undefined) throw new ApiError(404, "No file found", { param: "file_id" })
     return Answer.json(200, { ...toObject(file), deleted: false })

@@ -3,7 +3,6 @@
  * test says so or when it has been asked about often enough; its lines are answered as chat calls are, from the
  * account's own files.
  */
-import { createHash } from "node:crypto"
 import type { Account, StateKey } from "./Account.ts"
 import { of } from "./Account.ts"
 import * as Answer from "./Answer.ts"
@@ -11,8 +10,10 @@ import { ApiError } from "./Answer.ts"
 import type { BatchControl } from "./BatchControl.ts"
 import * as Chat from "./Chat.ts"
 import type { StoredFile } from "./FileStore.ts"
-import { drain, readJson } from "./Http.ts"
 import { newId } from "./Ids.ts"
+import * as KeptBatches from "./KeptBatches.ts"
+import * as MadeContent from "./MadeContent.ts"
+import { bodiless, withJson } from "./Receiving.ts"
 import type { Route } from "./Route.ts"
 
 export type Status = "validating" | "in_progress" | "completed" | "failed" | "cancelling" | "cancelled" | "expired"
@@ -31,23 +32,16 @@ export interface Batch {
   counts: { total: number; completed: number; failed: number }
   usage: { input: number; output: number }
   errors: ReadonlyArray<{ readonly code: string; readonly message: string; readonly line: number }>
-  polls: number
   readonly chat: Chat.ChatApi
 }
 
-export interface State {
-  /** Oldest first. */
-  readonly batches: Array<Batch>
-  /** How often a batch is asked about before it goes a step on; never by itself if it is infinite. */
-  pollsPerStep: number
+/** What else a test says of an account's batches. */
+export interface Reporting {
   /** Whether answers say what the batch has used. */
   reportsUsage: boolean
 }
 
-const key: StateKey<State> = {
-  symbol: Symbol("batches"),
-  make: () => ({ batches: [], pollsPerStep: Infinity, reportsUsage: true })
-}
+const reporting: StateKey<Reporting> = { symbol: Symbol("batches"), make: () => ({ reportsUsage: true }) }
 
 const endpoints = ["/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/completions", "/v1/moderations"]
 
@@ -61,7 +55,7 @@ const missing = (param: string): ApiError =>
 
 const ended: ReadonlySet<Status> = new Set(["completed", "failed", "cancelled", "expired"])
 
-const toObject = (batch: Batch, { reportsUsage }: State): Record<string, unknown> => {
+const toObject = (batch: Batch, { reportsUsage }: Reporting): Record<string, unknown> => {
   const at = (...statuses: ReadonlyArray<Status>) => (statuses.includes(batch.status) ? batch.endedAt : null)
   return {
     id: batch.id,
@@ -102,14 +96,12 @@ const toObject = (batch: Batch, { reportsUsage }: State): Record<string, unknown
 }
 
 const addOutput = (account: Account, batch: Batch, filename: string, lines: ReadonlyArray<unknown>): StoredFile => {
-  const content = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(""))
+  const content = MadeContent.jsonLines(lines)
   return account.files.add({
     filename: `${batch.id}_${filename}.jsonl`,
     contentType: "application/jsonl",
     purpose: "batch_output",
-    bytes: content.byteLength,
-    sha256: createHash("sha256").update(content).digest("hex"),
-    content,
+    ...MadeContent.fieldsOf(content),
     livesSeconds: batch.outputLife,
     made: true
   })
@@ -208,23 +200,25 @@ const advanceOne = (account: Account, batch: Batch): void => {
   }
 }
 
+const kept = KeptBatches.make<Batch>({
+  idOf: ({ id }) => id,
+  unknown: (id) => new ApiError(404, `No batch found with id '${id}'.`, { param: "id" }),
+  advance: advanceOne,
+  describe: ({ errorFileId, id, inputFileId, metadata, outputFileId, status }) => ({
+    id,
+    status,
+    inputFileId,
+    outputFileId,
+    errorFileId,
+    metadata
+  })
+})
+
 export const control: BatchControl = {
-  advance: (account) => {
-    for (const batch of of(account, key).batches) advanceOne(account, batch)
-  },
-  all: (account) =>
-    of(account, key).batches.map(({ errorFileId, id, inputFileId, metadata, outputFileId, status }) => ({
-      id,
-      status,
-      inputFileId,
-      outputFileId,
-      errorFileId,
-      metadata
-    })),
-  behave: (account, { pollsPerStep, reportsUsage }) => {
-    const state = of(account, key)
-    if (pollsPerStep !== undefined) state.pollsPerStep = pollsPerStep
-    if (reportsUsage !== undefined) state.reportsUsage = reportsUsage
+  ...kept.control,
+  behave: (account, behaviour) => {
+    kept.control.behave(account, behaviour)
+    if (behaviour.reportsUsage !== undefined) of(account, reporting).reportsUsage = behaviour.reportsUsage
   }
 }
 
@@ -247,7 +241,7 @@ export interface BatchApi {
   /** The purpose that an input has. */
   readonly purpose: string
   readonly chat: Chat.ChatApi
-  readonly toObject: (batch: Batch, state: State) => Readonly<Record<string, unknown>>
+  readonly toObject: (batch: Batch, reporting: Reporting) => Readonly<Record<string, unknown>>
   /** The answer to a creation, of the object. */
   readonly created: (object: Readonly<Record<string, unknown>>) => unknown
   /** The answer to a list, if it is not in pages. */
@@ -305,98 +299,71 @@ const validate = (api: BatchApi, account: Account, body: unknown): Batch => {
     counts: { total: 0, completed: 0, failed: 0 },
     usage: { input: 0, output: 0 },
     errors: [],
-    polls: 0,
     chat: api.chat
   }
 }
 
-const requested = (account: Account, id: string): Batch => {
-  const batch = of(account, key).batches.find((candidate) => candidate.id === id)
-  if (batch === undefined) throw new ApiError(404, `No batch found with id '${id}'.`, { param: "id" })
-  return batch
-}
-
 /** The routes of an API of this shape. */
 export const make = (api: BatchApi): ReadonlyArray<Route> => {
+  const shown = (account: Account, batch: Batch) => api.toObject(batch, of(account, reporting))
+
   const create: Route = {
     name: "batches.create",
     method: "POST",
     path: "/v1/batches",
-    receive: async (exchange) => {
-      const parse = await readJson(exchange)
-      return () => {
-        const { account } = exchange
-        const batch = validate(api, account, parse())
-        const state = of(account, key)
-        state.batches.push(batch)
-        return Answer.json(200, api.created(api.toObject(batch, state)))
-      }
-    }
+    receive: withJson(({ account }, parse) => {
+      const batch = validate(api, account, parse())
+      kept.add(account, batch)
+      return Answer.json(200, api.created(shown(account, batch)))
+    })
   }
 
   const list: Route = {
     name: "batches.list",
     method: "GET",
     path: "/v1/batches",
-    receive: async (exchange) => {
-      await drain(exchange)
-      return () => {
-        const state = of(exchange.account, key)
-        const newest = state.batches.toReversed()
-        const objects = (batches: ReadonlyArray<Batch>) => batches.map((batch) => api.toObject(batch, state))
-        if (api.listed !== undefined) return Answer.json(200, api.listed(objects(newest)))
-        const after = exchange.query.get("after")
-        const start = after === null ? 0 : newest.findIndex(({ id }) => id === after) + 1
-        const limit = Number(exchange.query.get("limit") ?? "20")
-        const data = newest.slice(start, start + limit)
-        return Answer.json(200, {
-          object: "list",
-          data: objects(data),
-          first_id: data.at(0)?.id ?? null,
-          last_id: data.at(-1)?.id ?? null,
-          has_more: newest.length > start + limit
-        })
-      }
-    }
+    receive: bodiless(({ account, query }) => {
+      const newest = kept.all(account).toReversed()
+      const objects = (batches: ReadonlyArray<Batch>) => batches.map((batch) => shown(account, batch))
+      if (api.listed !== undefined) return Answer.json(200, api.listed(objects(newest)))
+      const after = query.get("after")
+      const start = after === null ? 0 : newest.findIndex(({ id }) => id === after) + 1
+      const limit = Number(query.get("limit") ?? "20")
+      const data = newest.slice(start, start + limit)
+      return Answer.json(200, {
+        object: "list",
+        data: objects(data),
+        first_id: data.at(0)?.id ?? null,
+        last_id: data.at(-1)?.id ?? null,
+        has_more: newest.length > start + limit
+      })
+    })
   }
 
   const retrieve: Route = {
     name: "batches.retrieve",
     method: "GET",
     path: "/v1/batches/:id",
-    receive: async (exchange) => {
-      await drain(exchange)
-      return () => {
-        const { account } = exchange
-        const state = of(account, key)
-        const batch = requested(account, exchange.params["id"] ?? "")
-        batch.polls++
-        if (batch.polls % state.pollsPerStep === 0) advanceOne(account, batch)
-        return Answer.json(200, api.toObject(batch, state))
-      }
-    }
+    receive: bodiless((exchange) => Answer.json(200, shown(exchange.account, kept.polled(exchange))))
   }
 
   const cancel: Route = {
     name: "batches.cancel",
     method: "POST",
     path: "/v1/batches/:id/cancel",
-    receive: async (exchange) => {
-      await drain(exchange)
-      return () => {
-        const { account } = exchange
-        const batch = requested(account, exchange.params["id"] ?? "")
-        if (ended.has(batch.status)) {
-          throw new ApiError(409, `Cannot cancel a batch with status '${batch.status}'.`)
-        }
-        const file = account.files.get(batch.inputFileId)
-        // What was done until then is kept.
-        if (batch.status === "in_progress" && file !== undefined) run(account, batch, file, 1)
-        batch.status = "cancelling"
-        batch.endedAt = seconds(account)
-        return Answer.json(200, api.toObject(batch, of(account, key)))
+    receive: bodiless((exchange) => {
+      const { account } = exchange
+      const batch = kept.requested(exchange)
+      if (ended.has(batch.status)) {
+        throw new ApiError(409, `Cannot cancel a batch with status '${batch.status}'.`)
       }
-    }
+      const file = account.files.get(batch.inputFileId)
+      // What was done until then is kept.
+      if (batch.status === "in_progress" && file !== undefined) run(account, batch, file, 1)
+      batch.status = "cancelling"
+      batch.endedAt = seconds(account)
+      return Answer.json(200, shown(account, batch))
+    })
   }
 
   return [create, list, retrieve, cancel]

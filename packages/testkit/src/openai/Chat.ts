@@ -2,13 +2,15 @@
  * `/v1/chat/completions`, plain and streamed. The answer's text tells which account answered and, for each file of the
  * request, its name, size and digest: so one sees that the file really is in that account.
  */
-import { createHash } from "node:crypto"
 import type { Account } from "./Account.ts"
 import * as Answer from "./Answer.ts"
 import { ApiError } from "./Answer.ts"
-import { pause, readJson } from "./Http.ts"
+import type { AttachedFile } from "./AnswerText.ts"
+import { answerText, inlineFile } from "./AnswerText.ts"
+import { pause } from "./Http.ts"
 import { newId } from "./Ids.ts"
 import { requireModel } from "./Models.ts"
+import { withJson } from "./Receiving.ts"
 import type { Route } from "./Route.ts"
 
 /** How an answer is streamed. */
@@ -17,12 +19,6 @@ export interface StreamShape {
   readonly events?: number | undefined
   /** Milliseconds of real time before each event that carries content. Default 0. */
   readonly intervalMs?: number | undefined
-}
-
-export interface AttachedFile {
-  readonly filename: string
-  readonly bytes: number
-  readonly sha256: string
 }
 
 interface ChatRequest {
@@ -56,17 +52,14 @@ export const make = (api: ChatApi): ReadonlyArray<Route> => [
     name: "chat",
     method: "POST",
     path: "/v1/chat/completions",
-    receive: async (exchange) => {
-      const parse = await readJson(exchange)
-      return () => {
-        const { account, params } = exchange
-        const request = validate(api, account, ofDeployment(parse(), params["deployment"]))
-        const completion = completionOf(account, request, Math.floor(exchange.now() / 1000))
-        if (!request.stream) return Answer.json(200, toObject(completion))
-        const shape = account.stream
-        return Answer.events((signal) => streamed(completion, { ...shape, includeUsage: request.includeUsage, signal }))
-      }
-    }
+    receive: withJson((exchange, parse) => {
+      const { account, params } = exchange
+      const request = validate(api, account, ofDeployment(parse(), params["deployment"]))
+      const completion = completionOf(account, request, Math.floor(exchange.now() / 1000))
+      if (!request.stream) return Answer.json(200, toObject(completion))
+      const shape = account.stream
+      return Answer.events((signal) => streamed(completion, { ...shape, includeUsage: request.includeUsage, signal }))
+    })
   }
 ]
 
@@ -88,7 +81,7 @@ const ofDeployment = (body: unknown, deployment: string | undefined): unknown =>
   deployment !== undefined && isRecord(body) ? { ...body, model: deployment } : body
 
 const completionOf = (account: Account, request: ChatRequest, created: number): Completion => {
-  const text = answerText(account, request)
+  const text = answerText(account, { ...request, prompt: request.texts.at(-1) })
   return { id: newId("chatcmpl-"), created, model: request.model, text, usage: usage(request, text) }
 }
 
@@ -148,24 +141,7 @@ export const attached = (account: Account, file: unknown, param: string): Attach
     return stored
   }
   if (typeof data !== "string") throw missing(`${param}.file_id`)
-  const content = Buffer.from(data.replace(/^data:[^,]*,/, ""), "base64")
-  return {
-    filename: typeof filename === "string" ? filename : "inline",
-    bytes: content.byteLength,
-    sha256: createHash("sha256").update(content).digest("hex")
-  }
-}
-
-const answerText = (account: Account, request: ChatRequest): string => {
-  const files = request.files.map(
-    (file, index) => `File ${index + 1}: ${file.filename}, ${file.bytes} bytes, sha256 ${file.sha256.slice(0, 16)}.`
-  )
-  const prompt = request.texts.at(-1)
-  return [
-    `Answer from ${account.name} (model ${request.model}).`,
-    ...files,
-    ...(prompt === undefined ? [] : [`Prompt: ${prompt.slice(0, 200)}`])
-  ].join("\n")
+  return inlineFile(data.replace(/^data:[^,]*,/, ""), typeof filename === "string" ? filename : undefined)
 }
 
 /** Token counts by a rule of thumb: four bytes a token. */

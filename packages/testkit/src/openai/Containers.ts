@@ -5,9 +5,9 @@ import type { Account } from "./Account.ts"
 import * as Accounts from "./Account.ts"
 import * as Answer from "./Answer.ts"
 import { ApiError } from "./Answer.ts"
-import { bodiless } from "./Files.ts"
 import { newId } from "./Ids.ts"
 import type { Exchange } from "./Http.ts"
+import { bodiless } from "./Receiving.ts"
 import type { Route } from "./Route.ts"
 
 export interface ContainerFile {

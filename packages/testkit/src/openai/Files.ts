@@ -5,10 +5,11 @@ import * as Answer from "./Answer.ts"
 import { ApiError } from "./Answer.ts"
 import type { StoredFile } from "./FileStore.ts"
 import type { Exchange } from "./Http.ts"
-import { drain, readBody } from "./Http.ts"
+import { readBody } from "./Http.ts"
 import type { FilePart, Form } from "./Multipart.ts"
 import { readForm } from "./Multipart.ts"
-import type { Operation, Route } from "./Route.ts"
+import { bodiless } from "./Receiving.ts"
+import type { Route } from "./Route.ts"
 
 /** What APIs of this shape do each in their own way. */
 export interface FileApi {
@@ -139,14 +140,6 @@ const validate = (
   api.check?.(form, purpose)
   return { file, purpose, livesSeconds: api.lifeOf(field, purpose) }
 }
-
-/** A route whose request has no body worth reading. */
-export const bodiless =
-  (operation: (exchange: Exchange) => Answer.Answer): Route["receive"] =>
-  async (exchange): Promise<Operation> => {
-    await drain(exchange)
-    return () => operation(exchange)
-  }
 
 const outputPurposes = ["assistants_output", "batch_output", "fine-tune-results"]
 

@@ -7,13 +7,13 @@ import * as Account from "./Account.ts"
 import * as Answer from "./Answer.ts"
 import { ApiError } from "./Answer.ts"
 import { isRecord, missing, wrongType } from "./Chat.ts"
-import { bodiless, integer } from "./Files.ts"
+import { integer } from "./Files.ts"
 import type { StoredFile } from "./FileStore.ts"
 import { advanceJob, type Job, newEvent, statusesThatEnd } from "./FineTuningJob.ts"
 import type { Exchange } from "./Http.ts"
-import { readJson } from "./Http.ts"
 import { newId } from "./Ids.ts"
 import { requireModel } from "./Models.ts"
+import { bodiless, withJson } from "./Receiving.ts"
 import type { Route } from "./Route.ts"
 
 interface State {
@@ -140,14 +140,11 @@ const create: Route = {
   name: "fine_tuning.create",
   method: "POST",
   path: base,
-  receive: async (exchange) => {
-    const parse = await readJson(exchange)
-    return () => {
-      const job = makeJob(exchange, parse())
-      jobsOf(exchange.account).set(job.id, job)
-      return Answer.json(200, toObject(job))
-    }
-  }
+  receive: withJson((exchange, parse) => {
+    const job = makeJob(exchange, parse())
+    jobsOf(exchange.account).set(job.id, job)
+    return Answer.json(200, toObject(job))
+  })
 }
 
 const retrieve: Route = {

@@ -2,10 +2,10 @@
  * A fine-tuning job and the steps that it makes: `validating_files`, `queued`, `running`, `succeeded`. Data that are
  * gone, or are no JSONL, fail it at the first.
  */
-import { createHash } from "node:crypto"
 import type { Account } from "./Account.ts"
 import type { StoredFile } from "./FileStore.ts"
 import { newId } from "./Ids.ts"
+import * as MadeContent from "./MadeContent.ts"
 
 export type Status = "validating_files" | "queued" | "running" | "paused" | "succeeded" | "failed" | "cancelled"
 
@@ -99,9 +99,7 @@ const train = (job: Job, account: Account, now: number): void => {
     filename: "step_metrics.csv",
     contentType: "text/csv",
     purpose: "fine-tune-results",
-    bytes: content.byteLength,
-    sha256: createHash("sha256").update(content).digest("hex"),
-    content,
+    ...MadeContent.fieldsOf(content),
     livesSeconds: undefined,
     made: true
   })

@@ -6,9 +6,10 @@ import * as Answer from "./Answer.ts"
 import { ApiError } from "./Answer.ts"
 import { isRecord, missing, wrongType } from "./Chat.ts"
 import type { Exchange } from "./Http.ts"
-import { readBody, readJson } from "./Http.ts"
+import { readBody } from "./Http.ts"
 import { requireModel } from "./Models.ts"
 import * as Multipart from "./Multipart.ts"
+import { withJson } from "./Receiving.ts"
 import type { Operation, Route } from "./Route.ts"
 
 type Answered = ReturnType<Operation>
@@ -28,14 +29,11 @@ const json = (
   name: "forwarded",
   method: "POST",
   path: `/v1${path}`,
-  receive: async (exchange) => {
-    const parse = await readJson(exchange)
-    return () => {
-      const body = parse()
-      if (!isRecord(body)) throw new ApiError(400, "The request body must be a JSON object.")
-      return answer(exchange, body)
-    }
-  }
+  receive: withJson((exchange, parse) => {
+    const body = parse()
+    if (!isRecord(body)) throw new ApiError(400, "The request body must be a JSON object.")
+    return answer(exchange, body)
+  })
 })
 
 const usage = { prompt_tokens: 3, total_tokens: 3 }

@@ -4,7 +4,7 @@
 import type { Account } from "./Account.ts"
 import * as Answer from "./Answer.ts"
 import { ApiError } from "./Answer.ts"
-import { drain } from "./Http.ts"
+import { bodiless } from "./Receiving.ts"
 import type { Route } from "./Route.ts"
 
 /** Listed for an account that accepts every model name. */
@@ -28,25 +28,20 @@ const list: Route = {
   name: "models.list",
   method: "GET",
   path: "/v1/models",
-  receive: async (exchange) => {
-    await drain(exchange)
-    const models = exchange.account.models ?? defaultModels
-    return () => Answer.json(200, { object: "list", data: models.map(toObject) })
-  }
+  receive: bodiless(({ account }) =>
+    Answer.json(200, { object: "list", data: (account.models ?? defaultModels).map(toObject) })
+  )
 }
 
 const retrieve: Route = {
   name: "models.retrieve",
   method: "GET",
   path: "/v1/models/:model",
-  receive: async (exchange) => {
-    await drain(exchange)
-    const model = exchange.params["model"] ?? ""
-    return () => {
-      requireModel(exchange.account, model)
-      return Answer.json(200, toObject(model))
-    }
-  }
+  receive: bodiless(({ account, params }) => {
+    const model = params["model"] ?? ""
+    requireModel(account, model)
+    return Answer.json(200, toObject(model))
+  })
 }
 
 export const routes: ReadonlyArray<Route> = [list, retrieve]

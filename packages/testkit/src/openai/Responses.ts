@@ -6,15 +6,17 @@ import type { Account } from "./Account.ts"
 import * as Accounts from "./Account.ts"
 import * as Answer from "./Answer.ts"
 import { ApiError } from "./Answer.ts"
+import type { AttachedFile } from "./AnswerText.ts"
+import { answerText } from "./AnswerText.ts"
 import type { NamedEvent } from "./Answer.ts"
 import { attached, isRecord, missing, pieces, wrongType } from "./Chat.ts"
-import type { AttachedFile, StreamShape } from "./Chat.ts"
+import type { StreamShape } from "./Chat.ts"
 import * as Containers from "./Containers.ts"
-import { bodiless } from "./Files.ts"
 import type { Exchange } from "./Http.ts"
-import { pause, readJson } from "./Http.ts"
+import { pause } from "./Http.ts"
 import { newId } from "./Ids.ts"
 import { requireModel } from "./Models.ts"
+import { bodiless, withJson } from "./Receiving.ts"
 import type { Route } from "./Route.ts"
 
 type JsonRecord = Readonly<Record<string, unknown>>
@@ -126,15 +128,12 @@ const build = (exchange: Exchange, body: unknown): Stored => {
   const code = interpreter(account, tools)
   const files = [...filesOf(account, items), ...(code?.files ?? [])]
   const prompt = textsOf(items).at(-1)
-  const text = [
-    `Answer from ${account.name} (model ${model}).`,
-    ...(typeof previous === "string" ? ["It goes on."] : []),
-    ...files.map(
-      ({ file }, index) =>
-        `File ${index + 1}: ${file.filename}, ${file.bytes} bytes, sha256 ${file.sha256.slice(0, 16)}.`
-    ),
-    ...(prompt === undefined ? [] : [`Prompt: ${prompt.slice(0, 200)}`])
-  ].join("\n")
+  const text = answerText(account, {
+    model,
+    files: files.map(({ file }) => file),
+    prompt,
+    notes: typeof previous === "string" ? ["It goes on."] : []
+  })
   const createdAt = Math.floor(exchange.now() / 1000)
   const made =
     code === undefined
@@ -242,17 +241,14 @@ const create: Route = {
   name: "responses.create",
   method: "POST",
   path: "/v1/responses",
-  receive: async (exchange) => {
-    const parse = await readJson(exchange)
-    return () => {
-      const body = parse()
-      const made = build(exchange, body)
-      if (made.object["store"] === true) storeOf(exchange.account).set(String(made.object["id"]), made)
-      return isRecord(body) && body["stream"] === true
-        ? Answer.events((signal) => events(made.object, exchange.account.stream, signal))
-        : Answer.json(200, made.object)
-    }
-  }
+  receive: withJson((exchange, parse) => {
+    const body = parse()
+    const made = build(exchange, body)
+    if (made.object["store"] === true) storeOf(exchange.account).set(String(made.object["id"]), made)
+    return isRecord(body) && body["stream"] === true
+      ? Answer.events((signal) => events(made.object, exchange.account.stream, signal))
+      : Answer.json(200, made.object)
+  })
 }
 
 const stored = ({ account, params }: Exchange): Stored => {

@@ -1,14 +1,15 @@
 /** `/v1/uploads`: create, add a part, complete, cancel. Parts are kept in memory, so they must be small. */
-import { createHash } from "node:crypto"
 import type { StateKey } from "./Account.ts"
 import { of } from "./Account.ts"
 import * as Answer from "./Answer.ts"
 import { ApiError } from "./Answer.ts"
-import { bodiless, toObject } from "./Files.ts"
+import { toObject } from "./Files.ts"
 import type { Exchange } from "./Http.ts"
-import { readBody, readJson } from "./Http.ts"
+import { readBody } from "./Http.ts"
 import { newId } from "./Ids.ts"
+import * as MadeContent from "./MadeContent.ts"
 import { readForm } from "./Multipart.ts"
+import { bodiless, withJson } from "./Receiving.ts"
 import type { Route } from "./Route.ts"
 
 interface Upload {
@@ -60,28 +61,25 @@ const create: Route = {
   name: "uploads.create",
   method: "POST",
   path: "/v1/uploads",
-  receive: async (exchange) => {
-    const body = await readJson(exchange)
-    return () => {
-      const fields = fieldsOf(body())
-      const { bytes } = fields
-      if (typeof bytes !== "number") throw new ApiError(400, "Missing required parameter: 'bytes'.", { param: "bytes" })
-      const { seconds } = fieldsOf(fields["expires_after"])
-      const upload: Upload = {
-        id: newId("upload_"),
-        status: "pending",
-        filename: text(fields, "filename"),
-        bytes,
-        mimeType: text(fields, "mime_type"),
-        purpose: text(fields, "purpose"),
-        livesSeconds: typeof seconds === "number" ? seconds : undefined,
-        createdAt: Math.floor(exchange.now() / 1000),
-        parts: new Map()
-      }
-      of(exchange.account, key).set(upload.id, upload)
-      return Answer.json(200, toUpload(upload))
+  receive: withJson((exchange, body) => {
+    const fields = fieldsOf(body())
+    const { bytes } = fields
+    if (typeof bytes !== "number") throw new ApiError(400, "Missing required parameter: 'bytes'.", { param: "bytes" })
+    const { seconds } = fieldsOf(fields["expires_after"])
+    const upload: Upload = {
+      id: newId("upload_"),
+      status: "pending",
+      filename: text(fields, "filename"),
+      bytes,
+      mimeType: text(fields, "mime_type"),
+      purpose: text(fields, "purpose"),
+      livesSeconds: typeof seconds === "number" ? seconds : undefined,
+      createdAt: Math.floor(exchange.now() / 1000),
+      parts: new Map()
     }
-  }
+    of(exchange.account, key).set(upload.id, upload)
+    return Answer.json(200, toUpload(upload))
+  })
 }
 
 const addPart: Route = {
@@ -106,33 +104,29 @@ const complete: Route = {
   name: "uploads.complete",
   method: "POST",
   path: "/v1/uploads/:id/complete",
-  receive: async (exchange) => {
-    const body = await readJson(exchange)
-    return () => {
-      const upload = pending(exchange)
-      const named = fieldsOf(body())["part_ids"]
-      const chunks = (Array.isArray(named) ? named : []).map((id: unknown) => {
-        const chunk = upload.parts.get(String(id))
-        if (chunk === undefined) throw new ApiError(400, `No such part: ${String(id)}`, { param: "part_ids" })
-        return chunk
-      })
-      const content = Buffer.concat(chunks)
-      if (content.byteLength !== upload.bytes) {
-        throw new ApiError(400, `The parts have ${content.byteLength} bytes, not ${upload.bytes}.`)
-      }
-      upload.status = "completed"
-      const file = exchange.account.files.add({
-        filename: upload.filename,
-        contentType: upload.mimeType,
-        purpose: upload.purpose,
-        bytes: content.byteLength,
-        sha256: createHash("sha256").update(content).digest("hex"),
-        content: content.byteLength > exchange.keepBytes ? undefined : content,
-        livesSeconds: upload.livesSeconds
-      })
-      return Answer.json(200, toUpload(upload, toObject(file)))
+  receive: withJson((exchange, body) => {
+    const upload = pending(exchange)
+    const named = fieldsOf(body())["part_ids"]
+    const chunks = (Array.isArray(named) ? named : []).map((id: unknown) => {
+      const chunk = upload.parts.get(String(id))
+      if (chunk === undefined) throw new ApiError(400, `No such part: ${String(id)}`, { param: "part_ids" })
+      return chunk
+    })
+    const content = Buffer.concat(chunks)
+    if (content.byteLength !== upload.bytes) {
+      throw new ApiError(400, `The parts have ${content.byteLength} bytes, not ${upload.bytes}.`)
     }
-  }
+    upload.status = "completed"
+    const file = exchange.account.files.add({
+      filename: upload.filename,
+      contentType: upload.mimeType,
+      purpose: upload.purpose,
+      ...MadeContent.fieldsOf(content),
+      ...(content.byteLength > exchange.keepBytes ? { content: undefined } : {}),
+      livesSeconds: upload.livesSeconds
+    })
+    return Answer.json(200, toUpload(upload, toObject(file)))
+  })
 }
 
 const cancel: Route = {

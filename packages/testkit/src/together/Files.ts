@@ -7,11 +7,11 @@ import type { Account, StateKey } from "../openai/Account.ts"
 import { of } from "../openai/Account.ts"
 import * as Answer from "../openai/Answer.ts"
 import { ApiError } from "../openai/Answer.ts"
-import { bodiless } from "../openai/Files.ts"
 import type { StoredFile } from "../openai/FileStore.ts"
-import { drain, readBody } from "../openai/Http.ts"
+import { readBody } from "../openai/Http.ts"
 import type { Exchange } from "../openai/Http.ts"
 import { newId } from "../openai/Ids.ts"
+import { bodiless } from "../openai/Receiving.ts"
 import type { Route } from "../openai/Route.ts"
 
 interface Announced {
@@ -63,23 +63,20 @@ const create: Route = {
   name: "files.create",
   method: "POST",
   path: "/v1/files",
-  receive: async (exchange) => {
-    await drain(exchange)
-    return () => {
-      const { account, now, query, request } = exchange
-      const purpose = query.get("purpose") ?? ""
-      const fileType = query.get("file_type") ?? ""
-      const filename = query.get("file_name") ?? ""
-      if (!purposes.includes(purpose)) throw new ApiError(400, `Invalid purpose: ${purpose}`, { param: "purpose" })
-      if (!types.includes(fileType)) throw new ApiError(400, `Invalid file type: ${fileType}`, { param: "file_type" })
-      if (filename === "") throw new ApiError(400, "file_name is required", { param: "file_name" })
-      const signature = newId("")
-      const id = newId("file-")
-      of(account, key).set(signature, { id, filename, fileType, purpose, createdAt: Math.floor(now() / 1000) })
-      const location = `http://${request.headers.host ?? ""}/storage/${id}?signature=${signature}`
-      return Answer.bytes(302, { location, "x-together-file-id": id }, new Uint8Array(0))
-    }
-  }
+  receive: bodiless((exchange) => {
+    const { account, now, query, request } = exchange
+    const purpose = query.get("purpose") ?? ""
+    const fileType = query.get("file_type") ?? ""
+    const filename = query.get("file_name") ?? ""
+    if (!purposes.includes(purpose)) throw new ApiError(400, `Invalid purpose: ${purpose}`, { param: "purpose" })
+    if (!types.includes(fileType)) throw new ApiError(400, `Invalid file type: ${fileType}`, { param: "file_type" })
+    if (filename === "") throw new ApiError(400, "file_name is required", { param: "file_name" })
+    const signature = newId("")
+    const id = newId("file-")
+    of(account, key).set(signature, { id, filename, fileType, purpose, createdAt: Math.floor(now() / 1000) })
+    const location = `http://${request.headers.host ?? ""}/storage/${id}?signature=${signature}`
+    return Answer.bytes(302, { location, "x-together-file-id": id }, new Uint8Array(0))
+  })
 }
 
 const put: Route = {

@@ -2,17 +2,14 @@
  * `/v1/batches`: a batch of a file, without a word for how far it is: when nothing is pending, it is over. Results come in
  * pages, and those of lines for responses in the shape of chat completions too.
  */
-import type { Account, StateKey } from "../openai/Account.ts"
-import { of } from "../openai/Account.ts"
+import type { Account } from "../openai/Account.ts"
 import * as Answer from "../openai/Answer.ts"
 import { ApiError } from "../openai/Answer.ts"
-import type { BatchControl } from "../openai/BatchControl.ts"
 import { linesOf } from "../openai/Batches.ts"
 import * as Chat from "../openai/Chat.ts"
-import { bodiless } from "../openai/Files.ts"
-import { readJson } from "../openai/Http.ts"
-import type { Exchange } from "../openai/Http.ts"
 import { newId } from "../openai/Ids.ts"
+import * as KeptBatches from "../openai/KeptBatches.ts"
+import { bodiless, withJson } from "../openai/Receiving.ts"
 import type { Route } from "../openai/Route.ts"
 
 interface Line {
@@ -35,16 +32,7 @@ interface Batch {
   results: ReadonlyArray<Result>
   cancelledAt: number | null
   cancelled: number
-  polls: number
 }
-
-interface State {
-  /** Oldest first. */
-  readonly batches: Array<Batch>
-  pollsPerStep: number
-}
-
-const key: StateKey<State> = { symbol: Symbol("xai batches"), make: () => ({ batches: [], pollsPerStep: Infinity }) }
 
 const lifeMs = 86_400_000
 
@@ -88,69 +76,54 @@ const run = (account: Account, line: Line): Result => {
   }
 }
 
-const advanceOne = (account: Account, batch: Batch): void => {
-  if (batch.cancelledAt === null && batch.results.length === 0) {
-    batch.results = batch.lines.map((line) => run(account, line)).toReversed()
-  }
-}
-
-export const control: BatchControl = {
-  advance: (account) => {
-    for (const batch of of(account, key).batches) advanceOne(account, batch)
+const kept = KeptBatches.make<Batch>({
+  idOf: ({ id }) => id,
+  unknown: (id) => new ApiError(404, `Batch ${id} not found.`),
+  advance: (account, batch) => {
+    if (batch.cancelledAt === null && batch.results.length === 0) {
+      batch.results = batch.lines.map((line) => run(account, line)).toReversed()
+    }
   },
-  all: (account) =>
-    of(account, key).batches.map(({ cancelledAt, id, inputFile, name, results }) => ({
-      id,
-      status: cancelledAt !== null ? "cancelled" : results.length > 0 ? "done" : "pending",
-      inputFileId: inputFile,
-      outputFileId: null,
-      errorFileId: null,
-      metadata: { name }
-    })),
-  behave: (account, { pollsPerStep }) => {
-    if (pollsPerStep !== undefined) of(account, key).pollsPerStep = pollsPerStep
-  }
-}
+  describe: ({ cancelledAt, id, inputFile, name, results }) => ({
+    id,
+    status: cancelledAt !== null ? "cancelled" : results.length > 0 ? "done" : "pending",
+    inputFileId: inputFile,
+    outputFileId: null,
+    errorFileId: null,
+    metadata: { name }
+  })
+})
 
-const requested = ({ account, params }: Exchange): Batch => {
-  const id = params["id"] ?? ""
-  const batch = of(account, key).batches.find((candidate) => candidate.id === id)
-  if (batch === undefined) throw new ApiError(404, `Batch ${id} not found.`)
-  return batch
-}
+export const { control } = kept
 
 const create: Route = {
   name: "batches.create",
   method: "POST",
   path: "/v1/batches",
-  receive: async (exchange) => {
-    const parse = await readJson(exchange)
-    return () => {
-      const { account } = exchange
-      const body = parse()
-      const { input_file_id: inputFile, name } = Chat.isRecord(body) ? body : {}
-      if (typeof name !== "string") throw new ApiError(400, "name is required.")
-      const file = account.files.get(String(inputFile))
-      if (file === undefined) throw new ApiError(404, `File ${String(inputFile)} not found.`)
-      const lines = linesOf(file).map(({ number, value }) => {
-        if (!Chat.isRecord(value)) throw new ApiError(400, `Line ${number} of the file is no request.`)
-        return { customId: value["custom_id"], url: String(value["url"]), body: value["body"] }
-      })
-      const batch: Batch = {
-        id: newId("batch_"),
-        name,
-        inputFile: file.id,
-        lines,
-        createdAt: account.now(),
-        results: [],
-        cancelledAt: null,
-        cancelled: 0,
-        polls: 0
-      }
-      of(account, key).batches.push(batch)
-      return Answer.json(200, toObject(batch))
+  receive: withJson((exchange, parse) => {
+    const { account } = exchange
+    const body = parse()
+    const { input_file_id: inputFile, name } = Chat.isRecord(body) ? body : {}
+    if (typeof name !== "string") throw new ApiError(400, "name is required.")
+    const file = account.files.get(String(inputFile))
+    if (file === undefined) throw new ApiError(404, `File ${String(inputFile)} not found.`)
+    const lines = linesOf(file).map(({ number, value }) => {
+      if (!Chat.isRecord(value)) throw new ApiError(400, `Line ${number} of the file is no request.`)
+      return { customId: value["custom_id"], url: String(value["url"]), body: value["body"] }
+    })
+    const batch: Batch = {
+      id: newId("batch_"),
+      name,
+      inputFile: file.id,
+      lines,
+      createdAt: account.now(),
+      results: [],
+      cancelledAt: null,
+      cancelled: 0
     }
-  }
+    kept.add(account, batch)
+    return Answer.json(200, toObject(batch))
+  })
 }
 
 const place = (query: URLSearchParams): { readonly start: number; readonly limit: number } => ({
@@ -163,7 +136,7 @@ const list: Route = {
   method: "GET",
   path: "/v1/batches",
   receive: bodiless(({ account, query }) => {
-    const newest = of(account, key).batches.toReversed()
+    const newest = kept.all(account).toReversed()
     const { limit, start } = place(query)
     const more = newest.length > start + limit
     return Answer.json(200, {
@@ -177,12 +150,7 @@ const retrieve: Route = {
   name: "batches.retrieve",
   method: "GET",
   path: "/v1/batches/:id",
-  receive: bodiless((exchange) => {
-    const batch = requested(exchange)
-    batch.polls++
-    if (batch.polls % of(exchange.account, key).pollsPerStep === 0) advanceOne(exchange.account, batch)
-    return Answer.json(200, toObject(batch))
-  })
+  receive: bodiless((exchange) => Answer.json(200, toObject(kept.polled(exchange))))
 }
 
 const results: Route = {
@@ -190,7 +158,7 @@ const results: Route = {
   method: "GET",
   path: "/v1/batches/:id/results",
   receive: bodiless((exchange) => {
-    const { results: all } = requested(exchange)
+    const { results: all } = kept.requested(exchange)
     const { limit, start } = place(exchange.query)
     const more = all.length > start + limit
     return Answer.json(200, {
@@ -205,7 +173,7 @@ const cancel: Route = {
   method: "POST",
   path: "/v1/batches/:id:cancel",
   receive: bodiless((exchange) => {
-    const batch = requested(exchange)
+    const batch = kept.requested(exchange)
     if (batch.results.length > 0) throw new ApiError(400, "The batch is over.")
     batch.cancelledAt ??= exchange.now()
     batch.cancelled = batch.lines.length

@@ -9,6 +9,7 @@ import type { StoredFile } from "../openai/FileStore.ts"
 import { newId } from "../openai/Ids.ts"
 import * as Models from "../openai/Models.ts"
 import type { Form } from "../openai/Multipart.ts"
+import { bodiless } from "../openai/Receiving.ts"
 import type { Route } from "../openai/Route.ts"
 import * as Responses from "../openai/Responses.ts"
 import * as Batches from "./Batches.ts"
@@ -54,7 +55,7 @@ const list: Route = {
   name: "files.list",
   method: "GET",
   path: "/v1/files",
-  receive: Files.bodiless(({ account, query }) => {
+  receive: bodiless(({ account, query }) => {
     const unknown = [...query.keys()].find((name) => !listed.has(name))
     if (unknown !== undefined) throw new ApiError(400, `The parameter '${unknown}' is not known.`)
     const limit = Files.integer("limit", query.get("limit") ?? String(longestPage), 1, longestPage)
