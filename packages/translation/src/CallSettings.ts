@@ -39,7 +39,7 @@ export const reasoning = (value: Json | undefined, param: string): Effort | unde
 const schemaOf = (value: JsonObject | undefined): JSONSchema7 =>
   value === undefined ? { type: "object", properties: {} } : (structuredClone(value) as JSONSchema7)
 
-export const functionTool = (definition: JsonObject, param: string): LanguageModelV4FunctionTool => {
+const functionTool = (definition: JsonObject, param: string): LanguageModelV4FunctionTool => {
   const name = Fields.required(Fields.text(definition["name"], `${param}.name`), `${param}.name`)
   const description = Fields.text(definition["description"], `${param}.description`)
   const strict = Fields.boolean(definition["strict"], `${param}.strict`)
@@ -50,6 +50,18 @@ export const functionTool = (definition: JsonObject, param: string): LanguageMod
     ...(description === undefined ? {} : { description }),
     ...(strict === undefined ? {} : { strict })
   }
+}
+
+/** The tools that the model may call, undefined for none; `definitionOf` finds what describes one. */
+export const functionTools = (
+  value: Json | undefined,
+  definitionOf: (tool: JsonObject, param: string) => readonly [definition: JsonObject, param: string]
+): Array<LanguageModelV4FunctionTool> | undefined => {
+  const tools = Fields.objects(value, "tools").map(([tool, param]) => {
+    if (tool["type"] !== "function") throw Fields.unsupported("This model only knows functions.", `${param}.type`)
+    return functionTool(...definitionOf(tool, param))
+  })
+  return tools.length === 0 ? undefined : tools
 }
 
 type ToolChoice = NonNullable<LanguageModelV4CallOptions["toolChoice"]>
@@ -113,3 +125,7 @@ export const isSaid = (value: Json | undefined): boolean =>
   value !== null &&
   value !== false &&
   !(typeof value === "object" && Object.keys(value).length === 0)
+
+/** Fields of a body that say something and are not known: they mean nothing to a model, and are left out. */
+export const unknownFields = (body: JsonObject, known: (name: string) => boolean): ReadonlyArray<string> =>
+  Object.keys(body).filter((name) => !known(name) && isSaid(body[name]))

@@ -2,7 +2,7 @@
 import { invalid } from "@omnifile/core/CallError"
 import type { Json, JsonObject } from "@omnifile/core/Json"
 import * as CallSettings from "./CallSettings.ts"
-import { Conversation, toolCall, type UserPart } from "./Conversation.ts"
+import { Conversation, toolCall, userParts, type UserPart } from "./Conversation.ts"
 import * as Fields from "./Fields.ts"
 import * as FileParts from "./FileParts.ts"
 
@@ -22,27 +22,28 @@ const field = (part: JsonObject, name: string, param: string): readonly [JsonObj
   return [Fields.required(Fields.object(part[name], place), place), place]
 }
 
-const string = (from: JsonObject, name: string, param: string): string =>
-  Fields.required(Fields.text(from[name], `${param}.${name}`), `${param}.${name}`)
-
 const userPart = (part: JsonObject, param: string, context: CallSettings.PromptContext): UserPart => {
   switch (part["type"]) {
     case "text":
-      return { type: "text", text: string(part, "text", param) }
+      return { type: "text", text: Fields.requiredText(part, "text", param) }
     case "image_url": {
       const [image, place] = field(part, "image_url", param)
-      return FileParts.ofUrl(string(image, "url", place), "image/*", context.fetches, `${place}.url`)
+      return FileParts.ofUrl(Fields.requiredText(image, "url", place), "image/*", context.fetches, `${place}.url`)
     }
     case "input_audio": {
       const [sound, place] = field(part, "input_audio", param)
-      return FileParts.ofSound(string(sound, "data", place), string(sound, "format", place), place)
+      return FileParts.ofSound(
+        Fields.requiredText(sound, "data", place),
+        Fields.requiredText(sound, "format", place),
+        place
+      )
     }
     case "file": {
       const [file, place] = field(part, "file", param)
       const id = Fields.text(file["file_id"], `${place}.file_id`)
       if (id !== undefined) return context.file(id, `${place}.file_id`)
       const filename = Fields.text(file["filename"], `${place}.filename`)
-      return FileParts.ofData(string(file, "file_data", place), filename, `${place}.file_data`)
+      return FileParts.ofData(Fields.requiredText(file, "file_data", place), filename, `${place}.file_data`)
     }
     default:
       throw Fields.unsupported("This model cannot be given a part of this type.", `${param}.type`)
@@ -62,11 +63,7 @@ const addMessage = (
     case "developer":
       return conversation.system(textsOf(content, place).join("\n"))
     case "user":
-      return conversation.user(
-        typeof content === "string"
-          ? [{ type: "text", text: content }]
-          : Fields.objects(Fields.required(content, place), place).map(([part, at]) => userPart(part, at, context))
-      )
+      return conversation.user(userParts(content, place, (part, at) => userPart(part, at, context)))
     case "assistant": {
       if (CallSettings.isSaid(message["function_call"])) {
         throw Fields.unsupported("`function_call` is not known to this model: use tools.", `${param}.function_call`)
@@ -76,14 +73,19 @@ const addMessage = (
         ...Fields.objects(message["tool_calls"], `${param}.tool_calls`).map(([call, at]) => {
           if (call["type"] !== "function") throw Fields.unsupported("Only functions can be called.", `${at}.type`)
           const [called, where] = field(call, "function", at)
-          const args = string(called, "arguments", where)
-          return toolCall(string(call, "id", at), string(called, "name", where), args, `${where}.arguments`)
+          const args = Fields.requiredText(called, "arguments", where)
+          return toolCall(
+            Fields.requiredText(call, "id", at),
+            Fields.requiredText(called, "name", where),
+            args,
+            `${where}.arguments`
+          )
         })
       ])
     }
     case "tool":
       return conversation.toolResult(
-        string(message, "tool_call_id", param),
+        Fields.requiredText(message, "tool_call_id", param),
         textsOf(content, place).join("\n"),
         `${param}.tool_call_id`
       )
@@ -120,7 +122,7 @@ const read = new Set([
 
 /** Fields that mean nothing to a model: they are left out. */
 export const ignored = (body: JsonObject): ReadonlyArray<string> =>
-  Object.keys(body).filter((name) => !read.has(name) && !refused.includes(name) && CallSettings.isSaid(body[name]))
+  CallSettings.unknownFields(body, (name) => read.has(name) || refused.includes(name))
 
 const checkRefused = (body: JsonObject): void => {
   for (const name of refused) {
@@ -153,10 +155,7 @@ export const parse = (body: JsonObject, context: CallSettings.PromptContext): Ca
   if (messages.length === 0) throw invalid("`messages` must not be empty.", "messages")
   for (const [message, param] of messages) addMessage(conversation, message, param, context)
   const number = (name: string) => Fields.number(body[name], name)
-  const tools = Fields.objects(body["tools"], "tools").map(([tool, param]) => {
-    if (tool["type"] !== "function") throw Fields.unsupported("This model only knows functions.", `${param}.type`)
-    return CallSettings.functionTool(...field(tool, "function", param))
-  })
+  const tools = CallSettings.functionTools(body["tools"], (tool, param) => field(tool, "function", param))
   const options = CallSettings.defined({
     prompt: conversation.finish(),
     maxOutputTokens: number("max_completion_tokens") ?? number("max_tokens"),
@@ -166,7 +165,7 @@ export const parse = (body: JsonObject, context: CallSettings.PromptContext): Ca
     frequencyPenalty: number("frequency_penalty"),
     seed: number("seed"),
     stopSequences: stopsOf(body["stop"]),
-    tools: tools.length === 0 ? undefined : tools,
+    tools,
     toolChoice: CallSettings.toolChoice(
       body["tool_choice"],
       (choice) => Fields.object(choice["function"], "tool_choice.function")?.["name"]

@@ -8,10 +8,21 @@ import type {
   LanguageModelV4ToolResultPart
 } from "@ai-sdk/provider"
 import { invalid } from "@omnifile/core/CallError"
-import { parseObject } from "@omnifile/core/Json"
+import { parseObject, type Json, type JsonObject } from "@omnifile/core/Json"
+import * as Fields from "./Fields.ts"
 
 export type UserPart = LanguageModelV4TextPart | LanguageModelV4FilePart
 type AssistantPart = LanguageModelV4TextPart | LanguageModelV4ToolCallPart
+
+/** What a user says: text, or parts that `partOf` reads. */
+export const userParts = (
+  content: Json | undefined,
+  param: string,
+  partOf: (part: JsonObject, param: string) => UserPart
+): ReadonlyArray<UserPart> =>
+  typeof content === "string"
+    ? [{ type: "text", text: content }]
+    : Fields.objects(Fields.required(content, param), param).map(([part, at]) => partOf(part, at))
 
 export class Conversation {
   readonly #system: Array<string> = []

@@ -46,6 +46,10 @@ export const required = <A>(value: A | undefined, param: string): A => {
   return value
 }
 
+/** A text of an object that has to be there; `param` is the object's place. */
+export const requiredText = (from: JsonObject, name: string, param: string): string =>
+  required(text(from[name], `${param}.${name}`), `${param}.${name}`)
+
 /** The objects of an array, each with its place. */
 export const objects = (
   value: Json | undefined,

@@ -2,17 +2,19 @@
 import { invalid } from "@omnifile/core/CallError"
 import type { Json, JsonObject } from "@omnifile/core/Json"
 import * as CallSettings from "./CallSettings.ts"
-import { Conversation, toolCall, type UserPart } from "./Conversation.ts"
+import { Conversation, toolCall, userParts, type UserPart } from "./Conversation.ts"
 import * as Fields from "./Fields.ts"
 import * as FileParts from "./FileParts.ts"
-
-const string = (from: JsonObject, name: string, param: string): string =>
-  Fields.required(Fields.text(from[name], `${param}.${name}`), `${param}.${name}`)
 
 const image = (part: JsonObject, param: string, context: CallSettings.PromptContext): UserPart => {
   const id = Fields.text(part["file_id"], `${param}.file_id`)
   if (id !== undefined) return context.file(id, `${param}.file_id`)
-  return FileParts.ofUrl(string(part, "image_url", param), "image/*", context.fetches, `${param}.image_url`)
+  return FileParts.ofUrl(
+    Fields.requiredText(part, "image_url", param),
+    "image/*",
+    context.fetches,
+    `${param}.image_url`
+  )
 }
 
 const file = (part: JsonObject, param: string, context: CallSettings.PromptContext): UserPart => {
@@ -21,13 +23,13 @@ const file = (part: JsonObject, param: string, context: CallSettings.PromptConte
   const url = Fields.text(part["file_url"], `${param}.file_url`)
   if (url !== undefined) return FileParts.ofUrl(url, "application/pdf", context.fetches, `${param}.file_url`)
   const filename = Fields.text(part["filename"], `${param}.filename`)
-  return FileParts.ofData(string(part, "file_data", param), filename, `${param}.file_data`)
+  return FileParts.ofData(Fields.requiredText(part, "file_data", param), filename, `${param}.file_data`)
 }
 
 const userPart = (part: JsonObject, param: string, context: CallSettings.PromptContext): UserPart => {
   switch (part["type"]) {
     case "input_text":
-      return { type: "text", text: string(part, "text", param) }
+      return { type: "text", text: Fields.requiredText(part, "text", param) }
     case "input_image":
       return image(part, param, context)
     case "input_file":
@@ -46,9 +48,9 @@ const textOf = (content: Json | undefined, param: string): string => {
         case "input_text":
         case "output_text":
         case "text":
-          return string(part, "text", place)
+          return Fields.requiredText(part, "text", place)
         case "refusal":
-          return string(part, "refusal", place)
+          return Fields.requiredText(part, "refusal", place)
         default:
           throw Fields.unsupported("Only text can stand here.", `${place}.type`)
       }
@@ -71,11 +73,7 @@ const addMessage = (
     case "assistant":
       return conversation.assistant([{ type: "text", text: textOf(content, place) }])
     case "user":
-      return conversation.user(
-        typeof content === "string"
-          ? [{ type: "text", text: content }]
-          : Fields.objects(Fields.required(content, place), place).map(([part, at]) => userPart(part, at, context))
-      )
+      return conversation.user(userParts(content, place, (part, at) => userPart(part, at, context)))
     default:
       throw Fields.unsupported("This model knows no messages of this role.", `${param}.role`)
   }
@@ -92,14 +90,19 @@ const addItem = (
     case "message":
       return addMessage(conversation, item, param, context)
     case "function_call": {
-      const args = string(item, "arguments", param)
+      const args = Fields.requiredText(item, "arguments", param)
       return conversation.assistant([
-        toolCall(string(item, "call_id", param), string(item, "name", param), args, `${param}.arguments`)
+        toolCall(
+          Fields.requiredText(item, "call_id", param),
+          Fields.requiredText(item, "name", param),
+          args,
+          `${param}.arguments`
+        )
       ])
     }
     case "function_call_output":
       return conversation.toolResult(
-        string(item, "call_id", param),
+        Fields.requiredText(item, "call_id", param),
         textOf(item["output"], `${param}.output`),
         `${param}.call_id`
       )
@@ -134,7 +137,7 @@ const read = new Set([
 
 /** Fields that mean nothing to a model: they are left out. */
 export const ignored = (body: JsonObject): ReadonlyArray<string> =>
-  Object.keys(body).filter((name) => !read.has(name) && !refused.includes(name) && CallSettings.isSaid(body[name]))
+  CallSettings.unknownFields(body, (name) => read.has(name) || refused.includes(name))
 
 /** Throws `InvalidRequest`. */
 export const parse = (body: JsonObject, context: CallSettings.PromptContext): CallSettings.ModelRequest => {
@@ -153,16 +156,13 @@ export const parse = (body: JsonObject, context: CallSettings.PromptContext): Ca
     if (items.length === 0) throw invalid("`input` must not be empty.", "input")
     for (const [item, param] of items) addItem(conversation, item, param, context)
   }
-  const tools = Fields.objects(body["tools"], "tools").map(([tool, param]) => {
-    if (tool["type"] !== "function") throw Fields.unsupported("This model only knows functions.", `${param}.type`)
-    return CallSettings.functionTool(tool, param)
-  })
+  const tools = CallSettings.functionTools(body["tools"], (tool, param) => [tool, param])
   const options = CallSettings.defined({
     prompt: conversation.finish(),
     maxOutputTokens: Fields.number(body["max_output_tokens"], "max_output_tokens"),
     temperature: Fields.number(body["temperature"], "temperature"),
     topP: Fields.number(body["top_p"], "top_p"),
-    tools: tools.length === 0 ? undefined : tools,
+    tools,
     toolChoice: CallSettings.toolChoice(body["tool_choice"], (choice) => choice["name"]),
     responseFormat: CallSettings.responseFormat(
       Fields.object(Fields.object(body["text"], "text")?.["format"], "text.format"),
