@@ -4,10 +4,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
-import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as BatchEnding from "./BatchEnding.ts"
-import * as BatchLines from "./BatchLines.ts"
 import { shortened } from "./BatchReading.ts"
 import { BlobStore } from "./BlobStore.ts"
 import type { Bytes } from "./Bytes.ts"
@@ -18,16 +16,15 @@ import * as JsonScan from "./JsonScan.ts"
 import * as LineReader from "./LineReader.ts"
 import { OutputFiles } from "./OutputFiles.ts"
 import { Registry } from "./Registry.ts"
-import { Settings } from "./Settings.ts"
 import { Sha256 } from "./Sha256.ts"
-import { joined, slice } from "./SplitLines.ts"
+import { joined } from "./SplitLines.ts"
 import * as SplitState from "./SplitState.ts"
 import type { StorageError } from "./StorageError.ts"
 
 /** How often a file that is not to be had is asked for. */
 const fileAttempts = 6
 
-/** No answer is longer. */
+/** No request or answer is longer. */
 const longestLine = 64 * 1024 * 1024
 
 const paths = JsonScan.compile({ customId: "custom_id" })
@@ -70,20 +67,17 @@ class Tally {
     }
   }
 
-  /** What stands in the error file for those lines of a part that no file says anything of. */
-  async *missing(
-    content: Bytes,
-    state: SplitState.PartState,
-    allowProviderIds: boolean
-  ): AsyncGenerator<Uint8Array, void, void> {
-    const { part } = state
-    const error = SplitState.reasonOf(state)
-    for await (const { bytes, number } of slice(content, part)) {
-      const parsed = BatchLines.parse(bytes, allowProviderIds)
-      if (Result.isFailure(parsed)) throw new TypeError(`Line ${number} ${parsed.failure}`)
-      const { customId } = parsed.success
-      if (!this.add(customId, "failed")) continue
-      const id = `batch_req_${part.key.replaceAll("-", "")}_${number}`
+  /** What stands in the error file for those lines of the input that no file says anything of. */
+  async *missing(input: Bytes, states: ReadonlyArray<SplitState.PartState>): AsyncGenerator<Uint8Array, void, void> {
+    let index = 0
+    for await (const { bytes, number } of LineReader.read(input, longestLine)) {
+      if (LineReader.isBlank(bytes)) continue
+      const state = states.find(({ part }) => index < part.to)
+      const customId = customIdOf(bytes)
+      index++
+      if (state === undefined || customId === undefined || !this.add(customId, "failed")) continue
+      const id = `batch_req_${state.part.key.replaceAll("-", "")}_${number}`
+      const error = SplitState.reasonOf(state)
       yield encoder.encode(JSON.stringify({ id, custom_id: customId, response: null, error }))
     }
   }
@@ -100,7 +94,6 @@ export const make = Effect.gen(function* () {
   const { fileKey, record, storeOnce } = yield* BatchEnding.make
   const outputFiles = yield* OutputFiles
   const registry = yield* Registry
-  const { allowProviderIds } = yield* Settings
   const sha256 = yield* Sha256
 
   /** The content of a part's file, in our own store; null if nobody has it any more. */
@@ -170,7 +163,7 @@ export const make = Effect.gen(function* () {
         }
         const errors = async function* () {
           for (const key of errorKeys) yield* tally.results(await open(key), "failed")
-          for (const state of states) yield* tally.missing(await open(input), state, allowProviderIds)
+          yield* tally.missing(await open(input), states)
         }
         const output = yield* write(batch, "output_file_id", answers(), (content) =>
           tally.results(content, "completed")

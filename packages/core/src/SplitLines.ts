@@ -67,17 +67,13 @@ export async function* joined(lines: AsyncIterable<Uint8Array>): AsyncGenerator<
 }
 
 /** The lines of a stretch, blank ones left out. */
-export async function* slice(content: Bytes.Bytes, { from, to }: Stretch): AsyncGenerator<LineReader.Line, void, void> {
+async function* slice(content: Bytes.Bytes, { from, to }: Stretch): AsyncGenerator<Uint8Array, void, void> {
   let index = 0
-  for await (const line of LineReader.read(content, longestLine)) {
-    if (LineReader.isBlank(line.bytes)) continue
-    if (index >= from) yield line
+  for await (const { bytes } of LineReader.read(content, longestLine)) {
+    if (LineReader.isBlank(bytes)) continue
+    if (index >= from) yield bytes
     if (++index >= to) return
   }
-}
-
-async function* bytesOf(lines: AsyncIterable<LineReader.Line>): AsyncGenerator<Uint8Array, void, void> {
-  for await (const { bytes } of lines) yield bytes
 }
 
 /** The lines of a stretch as a batch is made of them. Reads them once. */
@@ -87,7 +83,7 @@ export const ofStretch = Effect.fnUntraced(function* (
   options: BatchReading.Options
 ) {
   let bytes = 0
-  const cut = Effect.map(open, (content) => joined(bytesOf(slice(content, stretch))))
+  const cut = Effect.map(open, (content) => joined(slice(content, stretch)))
   const summary = yield* Effect.scoped(
     Effect.flatMap(cut, (content) => {
       const measured = Bytes.inspected(content, (chunk) => {
