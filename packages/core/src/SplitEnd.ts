@@ -132,11 +132,12 @@ const make = Effect.gen(function* () {
     look: OfPart | null,
     cancel: OfPart
   ): Effect.fn.Return<Job | undefined, CallError> {
-    if (job.state === "creating") return yield* unlessLost(job)
     if (job.state === "ended") return job
-    const { status } = SplitState.objectOf(job)
+    const known = yield* unlessLost(job)
+    if (known?.state !== "active") return known
+    const { status } = SplitState.objectOf(known)
     const runs = status === "validating" || status === "in_progress"
-    const told = SplitState.isCancelling(batch) && runs ? yield* saysNothing(job, cancel) : job
+    const told = SplitState.isCancelling(batch) && runs ? yield* saysNothing(known, cancel) : known
     return look === null || told.state === "ended" ? told : yield* look(told)
   })
 

@@ -33,6 +33,13 @@ const makingPatience = Duration.toMillis(Duration.hours(1))
 const silencePatience = Duration.toMillis(Duration.hours(1))
 const absencePatience = Duration.toMillis(Duration.minutes(10))
 
+/**
+ * A provider ends a batch within a day. A part that it cannot be asked about so much later, and so often in a row, is
+ * lost; milliseconds.
+ */
+const longestRun = Duration.toMillis(Duration.hours(26))
+const lastAttempts = 12
+
 /** Rows are read so many at once. */
 const concurrency = 4
 
@@ -130,8 +137,22 @@ export const make = Effect.gen(function* () {
       })
     )
 
-  /** A part whose creation broke off, unless it has been tried for too long to find out whether it is at a provider. */
+  /** A part of which nothing has been heard long after its provider must have ended it: that is a fault of the provider. */
+  const givenUp = Effect.fnUntraced(function* (part: Job) {
+    const now = yield* Clock.currentTimeMillis
+    if (part.attempts < lastAttempts || now - part.createdAt < longestRun) return part
+    const message = `The account ${part.account} has not said for long what has become of these lines.`
+    return yield* jobs.modify(part.key, (current) => {
+      if (current.state !== "active" || current.attempts < lastAttempts) return undefined
+      const errors = { object: "list", data: [{ code: "batch_lost", message, line: null, param: null }] }
+      const object = JSON.stringify({ ...SplitState.objectOf(current), status: "failed", errors })
+      return update(current, { ...SplitLease.free, object, state: "ended", dueAt: null, updatedAt: now })
+    })
+  })
+
+  /** A part, unless it has been tried for too long to find out whether it is at a provider, or what has become of it. */
   const unlessLost = Effect.fnUntraced(function* (part: Job) {
+    if (part.state === "active") return yield* givenUp(part)
     const isHeld = part.instance !== null && (yield* instance.mayBeAt(part.instance, JobRecovery.creationOf(part.key)))
     const now = yield* Clock.currentTimeMillis
     const patience = catalog.accounts.has(part.account) ? silencePatience : absencePatience

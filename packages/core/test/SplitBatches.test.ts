@@ -192,6 +192,28 @@ describe("a split batch", () => {
     })
   )
 
+  it.effect("has lines run elsewhere of which nothing is heard any more", () =>
+    Effect.gen(function* () {
+      const rarely = { maintenanceInterval: 7_200_000, instanceTtl: 36_000_000 }
+      const world = yield* World.make({ settings: rarely })
+      const first = yield* world.start()
+      const { id } = yield* Split.create(first, yield* Split.upload(first, names))
+      yield* first.stop
+      const instance = yield* world.start({}, ["east"])
+      const day = 24 * 60 * 60 * 1000
+      yield* advance(day, 7_200_000)
+      assert.strictEqual(Split.remotes(world).length, 2)
+      yield* advance(day / 2, 7_200_000)
+      const [east, again, west] = Split.remotes(world)
+      assert(east !== undefined && again !== undefined && west !== undefined)
+      assert.deepStrictEqual([again.account.id, again.names], ["east", west.names])
+      for (const remote of [east, again]) Split.complete(remote)
+      const batch = yield* Split.retrieve(instance, id)
+      assert.deepInclude(batch, { status: "completed", error_file_id: null })
+      assert.deepStrictEqual(batch["request_counts"], { total: 6, completed: 6, failed: 0 })
+    })
+  )
+
   it.effect("has failed when no line of it was run, there nor elsewhere", () =>
     Effect.gen(function* () {
       const { id, instance, world } = yield* begin
