@@ -66,7 +66,7 @@ export const make = Effect.gen(function* () {
         Effect.tryPromise(() => Bytes.collect(head))
       )
     ).pipe(
-      Effect.map((head) => ContentType.sniff(head) ?? told),
+      Effect.map((head) => ContentType.actual(told, head)),
       // That it cannot be read is seen when it has to be.
       Effect.orElseSucceed(() => told)
     )
