@@ -27,6 +27,8 @@ const base = OpenAIFiles.make({ expiry: null, purposeOf })
 
 export const files: FileProtocol = {
   ...base,
+  // By its type Mistral decides how the file is read, so it has to be told what the file really is.
+  create: (upload) => base.create({ ...upload, contentType: upload.mediaType }),
   list: (cursor) => ({
     name: "files.list",
     method: "GET",

@@ -8,7 +8,7 @@ import { files } from "../src/MistralFiles.ts"
 const bodyOf = async (purpose: FileUpload["purpose"]): Promise<string> => {
   const step = files.create({
     filename: "a.pdf",
-    contentType: "application/pdf",
+    contentType: "application/octet-stream",
     mediaType: "application/pdf",
     purpose,
     bytes: Bytes.fromArray(new TextEncoder().encode("hello")),
@@ -29,6 +29,7 @@ describe("files", () => {
       ["ocr", "ocr", "ocr", "ocr", "ocr", "batch", "fine-tune"]
     )
     assert.isFalse(sent.some((body) => body.includes("expir")))
+    assert.isTrue(sent.every((body) => body.includes("content-type: application/pdf\r\n")))
     assert.isNull(files.life)
   })
 
