@@ -175,20 +175,18 @@ export const make = Effect.gen(function* () {
     },
     /** Why the call is too large with these files within it; undefined if it is not. */
     excess: (
-      { operation }: RoutedCall,
+      { files, operation }: RoutedCall,
       { provider }: ProviderAccount,
       inlined: ReadonlyArray<ManagedFile>
     ): string | undefined => {
       const use = FileUse.of(operation)
-      if (use === null || inlined.length === 0 || !("body" in operation)) return undefined
+      if (use === null || inlined.length === 0 || !("body" in operation && "files" in operation)) return undefined
       const { body } = operation
       const length = body instanceof Bytes.InMemory ? body.length : 0
-      return FileUse.excess(
-        provider,
-        use,
-        length,
-        inlined.map(({ bytes }) => bytes)
-      )
+      const within = new Map(inlined.map(({ bytes, key }) => [key, bytes]))
+      // Each time that a file is named it is there once more.
+      const lengths = operation.files.flatMap(({ id }) => within.get(files.get(id)?.key ?? "") ?? [])
+      return FileUse.excess(provider, use, length, lengths)
     },
     /** What stands in the body for each file that has been placed. */
     write: (

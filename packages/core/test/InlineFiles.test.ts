@@ -111,6 +111,17 @@ describe("an account whose calls get their files within them", () => {
       "requests of at most 700 bytes"
     ]
   ]
+  it.effect("is not asked about a request that is too large because a file is named again and again", () =>
+    Effect.gen(function* () {
+      const { east, instance } = yield* started("inline")
+      const file = yield* instance.upload({ models: [], content: gif.padEnd(90, "."), filename: "a.bin" })
+      const error = yield* Effect.flip(instance.chat({ ...onEast, files: Array.from({ length: 4 }, () => idOf(file)) }))
+      if (error._tag !== "InvalidRequest") return assert.fail(error._tag)
+      assert.include(error.message, "requests of at most 700 bytes")
+      assert.deepStrictEqual(east.exchanges, [])
+    })
+  )
+
   for (const [name, contents, says] of refused) {
     it.effect(`is not asked about ${name}`, () =>
       Effect.gen(function* () {
