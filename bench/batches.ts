@@ -101,10 +101,10 @@ interface Phase {
 
 /** Asks the server again and again, until told to stop, how long it takes to answer. */
 const watch = (port: number): (() => Promise<number>) => {
-  const stop = new AbortController()
+  const over = new AbortController()
   let longest = 0
   const ask = async (): Promise<void> => {
-    while (!stop.signal.aborted) {
+    while (!over.signal.aborted) {
       const begun = performance.now()
       await (await fetch(`http://127.0.0.1:${port}/health/live`)).arrayBuffer()
       longest = Math.max(longest, performance.now() - begun)
@@ -113,7 +113,7 @@ const watch = (port: number): (() => Promise<number>) => {
   }
   const asking = ask()
   return async () => {
-    stop.abort()
+    over.abort()
     await asking
     return longest
   }

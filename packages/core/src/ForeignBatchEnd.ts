@@ -12,7 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as BatchEnding from "./BatchEnding.ts"
 import { BlobStore } from "./BlobStore.ts"
-import { type Bytes, InMemory } from "./Bytes.ts"
+import type { Bytes } from "./Bytes.ts"
 import type { ContentUnavailable } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
 import * as FailedAnswer from "./FailedAnswer.ts"
@@ -175,23 +175,23 @@ const make = Effect.gen(function* () {
     const status = String(remote.object["status"])
     const output: Bytes = { [Symbol.asyncIterator]: () => reader.output(results()) }
     const written = yield* store(fileKey(job, "output_file_id"), output)
-    // A batch that failed as a whole says so itself.
-    const errors = status === "failed" ? [] : reader.errors(status)
+    const counts = reader.counts(status)
     const made: Array<JobOutput> = []
     if (written.bytes === 0) yield* blobs.remove(fileKey(job, "output_file_id"))
     else made.push(yield* record(job, "output_file_id", written, ledger.outputLife))
-    if (errors.length > 0) {
-      const stored = yield* store(fileKey(job, "error_file_id"), new InMemory(errors))
+    // A batch that failed as a whole says so itself.
+    if (status !== "failed" && counts.failed > 0) {
+      const stored = yield* store(fileKey(job, "error_file_id"), reader.errors(status))
       made.push(yield* record(job, "error_file_id", stored, ledger.outputLife))
     }
     const named = Object.fromEntries(made.map(({ id, role }) => [role, id]))
-    const total = ledger.sent.size + ledger.refused.length
+    const total = ledger.size
     const snapshot: Snapshot = {
       ...remote,
       outputs: [],
       made,
       tokens: reader.tokens,
-      object: { ...known, ...remote.object, ...named, request_counts: { total, ...reader.counts } }
+      object: { ...known, ...remote.object, ...named, request_counts: { total, ...counts } }
     }
     return snapshot
   }, Effect.scoped)

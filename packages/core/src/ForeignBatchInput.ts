@@ -12,7 +12,8 @@ import * as Ledger from "./ForeignBatchLedger.ts"
 import type { ForeignBatches } from "./ForeignBatches.ts"
 import { isObject, type Json, type JsonObject, parseObject, textOf } from "./Json.ts"
 import type { Provider } from "./Provider.ts"
-import { nextTurn } from "./internal/turn.ts"
+import { TextBuffer } from "./internal/TextBuffer.ts"
+import { makeTurns } from "./internal/turn.ts"
 import * as LineReader from "./LineReader.ts"
 
 export interface Encoding {
@@ -37,7 +38,6 @@ const wires: Readonly<Record<string, "chat" | "responses">> = {
 export const wireOf = (endpoint: string): "chat" | "responses" => wires[endpoint] ?? "chat"
 
 const decoder = new TextDecoder()
-const encoder = new TextEncoder()
 
 const bodyOf = (line: Uint8Array): JsonObject => {
   const body = parseObject(decoder.decode(line))?.["body"]
@@ -91,10 +91,10 @@ const encodeLine = async (
 const reasonOf = ({ message, param }: InvalidRequest): string => (param === null ? message : `${message} (${param})`)
 
 /**
- * Lines are sent on in pieces of about so many characters: each for itself would cost more than it is, and a longer piece
- * keeps others waiting while it is made.
+ * Lines are sent on in pieces of about so many bytes. A store writes one of that length as soon as it has it: it would
+ * hold on to shorter ones until they are as much, and each has to be there for a shorter time to be cheap.
  */
-const pieceLength = 16 * 1024
+export const pieceLength = 1024 * 1024
 
 /**
  * The input as the provider wants it, for content that a summary has been made of. What has to be remembered of its
@@ -108,17 +108,19 @@ export async function* write(
   const { batches, rewriting } = encoding
   const { close, open, separator } = batches.frame
   let bytes = 0
-  let piece = open
+  const piece = new TextBuffer()
+  piece.add(open)
   const flush = (): Uint8Array => {
-    const chunk = encoder.encode(piece)
+    const chunk = piece.take()
     bytes += chunk.byteLength
     if (bytes > batches.maxBytes) {
       throw new InputTooLarge(`The input has more than the ${batches.maxBytes} bytes that the provider takes.`)
     }
-    piece = ""
     return chunk
   }
+  const turn = makeTurns()
   for await (const line of LineReader.read(content, longestLine)) {
+    await turn()
     if (LineReader.isBlank(line.bytes)) continue
     const parsed = BatchLines.parse(line.bytes, rewriting.allowProviderIds)
     if (Result.isFailure(parsed)) throw new TypeError(`Line ${line.number} ${parsed.failure}`)
@@ -130,7 +132,8 @@ export async function* write(
     try {
       const { body, shape } = await encodeLine(line, url, encoding)
       const text = batches.frame.line(Ledger.keyOf(line.number), body, url)
-      piece += ledger.sent === 0 ? text : separator + text
+      if (ledger.sent > 0) piece.add(separator)
+      piece.add(text)
       ledger.accept(line.number, customId, shape)
     } catch (cause) {
       if (!(cause instanceof InvalidRequest)) throw cause
@@ -139,10 +142,8 @@ export async function* write(
     if (ledger.sent > batches.maxRequests) {
       throw new InputTooLarge(`The input has more than the ${batches.maxRequests} requests that the provider takes.`)
     }
-    if (piece.length < pieceLength) continue
-    yield flush()
-    await nextTurn()
+    if (piece.length >= pieceLength) yield flush()
   }
-  piece += close
+  piece.add(close)
   yield flush()
 }

@@ -4,6 +4,7 @@
  * until the batch is over.
  */
 import * as Bytes from "./Bytes.ts"
+import { TextBuffer } from "./internal/TextBuffer.ts"
 import { isObject, type Json, type JsonObject, parseObject } from "./Json.ts"
 import * as LineReader from "./LineReader.ts"
 
@@ -13,6 +14,11 @@ export const inputKey = (job: string): string => `${job}.input`
 
 /** The key that a line is sent under. */
 export const keyOf = (line: number): string => `l-${line}`
+
+const keyPattern = /^l-([1-9]\d{0,14})$/
+
+/** The line that a key is of, or 0 for what is no key of ours. */
+const lineOf = (key: string): number => Number(keyPattern.exec(key)?.[1] ?? 0)
 
 /** What of a request its answer depends on. Many lines share one. */
 export type Shape = JsonObject
@@ -45,20 +51,15 @@ export interface RefusedLine {
   readonly message: string
 }
 
-export interface Ledger {
-  /** By the key that each was sent under. */
-  readonly sent: ReadonlyMap<string, SentLine>
-  readonly refused: ReadonlyArray<RefusedLine>
-  /** Seconds that the output files live, or null for as long as nobody deletes them. */
-  readonly outputLife: number | null
-}
-
-const encoder = new TextEncoder()
 const decoder = new TextDecoder()
+
+/** Of one chunk, about; in bytes. */
+const chunkLength = 32 * 1024
 
 /** Collects what is to be remembered. */
 export class Writer {
   readonly #chunks: Array<Uint8Array> = []
+  readonly #open = new TextBuffer()
   readonly #shapes = new Map<string, number>()
   #sent = 0
   #refused = 0
@@ -99,11 +100,90 @@ export class Writer {
   }
 
   content(): Bytes.InMemory {
+    this.#flush()
     return new Bytes.InMemory(this.#chunks)
   }
 
   #write(value: JsonObject): void {
-    this.#chunks.push(encoder.encode(`${JSON.stringify(value)}\n`))
+    this.#open.add(`${JSON.stringify(value)}\n`)
+    if (this.#open.length >= chunkLength) this.#flush()
+  }
+
+  #flush(): void {
+    if (this.#open.length > 0) this.#chunks.push(this.#open.take())
+  }
+}
+
+/**
+ * What was remembered, in little memory: a line takes hardly more than the bytes of its `custom_id`. Entries are added in
+ * the order of their lines.
+ */
+export class Ledger {
+  /** Seconds that the output files live, or null for as long as nobody deletes them. */
+  outputLife: number | null = null
+  readonly #shapes: Array<Shape> = []
+  /** By place: the number of the line. */
+  readonly #lines: Array<number> = []
+  /** All `custom_id`s one after the other, and by place where each ends. */
+  readonly #customIds = new TextBuffer()
+  readonly #ends: Array<number> = []
+  /** The shape of a line that was sent, or -1 - the reason why it was not. */
+  readonly #said: Array<number> = []
+  /** Many lines are refused for the same reason. */
+  readonly #reasons = new Map<string, number>()
+  readonly #messages: Array<string> = []
+
+  /** How many lines there are. Each has a place, from 0 on. */
+  get size(): number {
+    return this.#lines.length
+  }
+
+  addShape(shape: Shape): void {
+    this.#shapes.push(shape)
+  }
+
+  addSent(line: number, customId: string, shape: number): void {
+    this.#add(line, customId, shape)
+  }
+
+  addRefused(line: number, customId: string, message: string): void {
+    const known = this.#reasons.get(message)
+    const reason = known ?? this.#messages.length
+    if (known === undefined) {
+      this.#reasons.set(message, reason)
+      this.#messages.push(message)
+    }
+    this.#add(line, customId, -1 - reason)
+  }
+
+  /** The place of the line that was sent under a key; undefined if none was. */
+  find(key: string): number | undefined {
+    const line = lineOf(key)
+    let low = 0
+    let high = this.#lines.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#lines[middle] ?? 0) < line) low = middle + 1
+      else high = middle
+    }
+    return this.#lines[low] === line && (this.#said[low] ?? -1) >= 0 ? low : undefined
+  }
+
+  at(place: number): SentLine | RefusedLine {
+    const said = this.#said[place] ?? 0
+    const known = {
+      line: this.#lines[place] ?? 0,
+      customId: this.#customIds.text(this.#ends[place - 1] ?? 0, this.#ends[place] ?? 0)
+    }
+    if (said >= 0) return { ...known, shape: this.#shapes[said] ?? {} }
+    return { ...known, message: this.#messages[-1 - said] ?? "" }
+  }
+
+  #add(line: number, customId: string, said: number): void {
+    this.#lines.push(line)
+    this.#customIds.add(customId)
+    this.#ends.push(this.#customIds.length)
+    this.#said.push(said)
   }
 }
 
@@ -114,18 +194,15 @@ const numberOf = (value: Json | undefined): number | null => (typeof value === "
 
 /** Reads what a `Writer` has written. Throws for anything else. */
 export const read = async (content: Bytes.Bytes): Promise<Ledger> => {
-  const shapes: Array<Shape> = []
-  const sent = new Map<string, SentLine>()
-  const refused: Array<RefusedLine> = []
-  let outputLife: number | null = null
+  const ledger = new Ledger()
   for await (const { bytes } of LineReader.read(content, longestLine)) {
     const entry = parseObject(decoder.decode(bytes))
     if (entry === undefined) throw new TypeError("A line of a batch's ledger is not valid.")
     const { customId, line, message, of, shape } = entry
-    if (isObject(shape)) shapes.push(shape)
-    else if (typeof line !== "number" || typeof customId !== "string") outputLife = numberOf(entry["outputLife"])
-    else if (typeof message === "string") refused.push({ line, customId, message })
-    else sent.set(keyOf(line), { line, customId, shape: shapes[numberOf(of) ?? 0] ?? {} })
+    if (isObject(shape)) ledger.addShape(shape)
+    else if (typeof line !== "number" || typeof customId !== "string") ledger.outputLife = numberOf(entry["outputLife"])
+    else if (typeof message === "string") ledger.addRefused(line, customId, message)
+    else ledger.addSent(line, customId, numberOf(of) ?? 0)
   }
-  return { sent, refused, outputLife }
+  return ledger
 }

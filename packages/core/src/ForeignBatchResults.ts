@@ -1,11 +1,12 @@
 /** The results of a batch in another provider's form as the lines of OpenAI's output and error files. */
 import * as Result from "effect/Result"
-import { type Bytes, concat } from "./Bytes.ts"
-import type { ChatTranslator } from "./ChatTranslator.ts"
-import { wireOf } from "./ForeignBatchInput.ts"
+import type { Bytes } from "./Bytes.ts"
+import type { ChatTranslator, FilePlacement } from "./ChatTranslator.ts"
+import { pieceLength, wireOf } from "./ForeignBatchInput.ts"
 import * as Ledger from "./ForeignBatchLedger.ts"
 import type { ForeignBatches, ForeignResult } from "./ForeignBatches.ts"
-import { nextTurn } from "./internal/turn.ts"
+import { TextBuffer } from "./internal/TextBuffer.ts"
+import { makeTurns } from "./internal/turn.ts"
 import { type JsonObject, parseObject } from "./Json.ts"
 import * as LineReader from "./LineReader.ts"
 import * as Usage from "./Usage.ts"
@@ -32,14 +33,13 @@ export interface Counts {
 /** A result that is longer cannot be read. */
 const longestResult = 64 * 1024 * 1024
 
-/** Characters of a message that an error line keeps: all of them are in memory for a while. */
+/** Characters of a message that an error line keeps: those that differ are all in memory for a while. */
 const longestMessage = 500
 
-/** Lines are sent on in pieces of about so many bytes. */
-const pieceLength = 16 * 1024
+/** Answers name none. */
+const noFiles: ReadonlyMap<string, FilePlacement> = new Map()
 
 const decoder = new TextDecoder()
-const encoder = new TextEncoder()
 
 /** The results in JSON Lines. */
 export async function* lines(content: Bytes): AsyncGenerator<JsonObject, void, void> {
@@ -66,67 +66,76 @@ interface Failure {
 export class Reader {
   readonly #decoding: Decoding
   readonly #ledger: Ledger.Ledger
-  readonly #seen = new Set<string>()
-  readonly #errors: Array<Uint8Array> = []
+  /** By the line's place in the ledger: 0 without a result, -1 for one in the output, else the number of its failure. */
+  readonly #outcomes: Int32Array
+  /** Many lines fail in the same way. */
+  readonly #failures = new Map<string, number>()
+  readonly #failureOf: Array<Failure> = []
   #completed = 0
+  #failed = 0
   #tokens: Usage.Tokens | null = null
 
   constructor(decoding: Decoding, ledger: Ledger.Ledger) {
     this.#decoding = decoding
     this.#ledger = ledger
+    this.#outcomes = new Int32Array(ledger.size)
   }
 
   get tokens(): Usage.Tokens | null {
     return this.#tokens
   }
 
-  get counts(): Counts {
-    return { completed: this.#completed, failed: this.#errors.length }
+  /** Once the output has been read; `status` is how the batch ended. One that failed as a whole says so itself. */
+  counts(status: string): Counts {
+    const completed = this.#completed
+    return { completed, failed: status === "failed" ? this.#failed : this.#ledger.size - completed }
   }
 
   /** The lines of the output file, in the order of the results. */
   async *output(results: AsyncIterable<JsonObject>): AsyncGenerator<Uint8Array, void, void> {
-    let pieces: Array<Uint8Array> = []
-    let length = 0
+    const piece = new TextBuffer()
+    const turn = makeTurns()
     for await (const raw of results) {
+      await turn()
       const decoded = this.#decoding.batches.result(raw)
       const result = Result.isSuccess(decoded) ? decoded.success : undefined
-      const sent = result === undefined ? undefined : this.#ledger.sent.get(result.key)
-      if (result === undefined || sent === undefined || this.#seen.has(result.key)) continue
-      this.#seen.add(result.key)
+      const place = result === undefined ? undefined : this.#ledger.find(result.key)
+      if (result === undefined || place === undefined || this.#outcomes[place] !== 0) continue
+      const sent = this.#ledger.at(place)
+      if (!("shape" in sent)) continue
       const body = await this.#bodyOf(result, sent)
       if ("code" in body) {
-        this.#fail(sent, body)
+        this.#outcomes[place] = this.#numberOf(body)
+        this.#failed++
         continue
       }
+      this.#outcomes[place] = -1
       const id = this.#idOf(sent)
       const response = { status_code: result.status, request_id: id, body: body.answer }
-      const line = encoder.encode(`${JSON.stringify({ id, custom_id: sent.customId, response, error: null })}\n`)
-      this.#count(line)
-      pieces.push(line)
-      length += line.byteLength
-      if (length < pieceLength) continue
-      yield concat(pieces)
-      await nextTurn()
-      pieces = []
-      length = 0
+      this.#count(body.answer)
+      piece.add(`${JSON.stringify({ id, custom_id: sent.customId, response, error: null })}\n`)
+      if (piece.length >= pieceLength) yield piece.take()
     }
-    if (length > 0) yield concat(pieces)
+    if (piece.length > 0) yield piece.take()
   }
 
-  /** The lines of the error file, once the output has been read; `status` is how the batch ended. */
-  errors(status: string): ReadonlyArray<Uint8Array> {
-    for (const [key, sent] of this.#ledger.sent) {
-      if (this.#seen.has(key)) continue
-      this.#seen.add(key)
-      this.#fail(sent, { status: null, ...(missing[status] ?? lost) })
+  /** The lines of the error file, in the order of the input, once the output has been read. */
+  async *errors(status: string): AsyncGenerator<Uint8Array, void, void> {
+    const piece = new TextBuffer()
+    const turn = makeTurns()
+    for (const [place, outcome] of this.#outcomes.entries()) {
+      if (outcome < 0) continue
+      await turn()
+      const line = this.#ledger.at(place)
+      const failure =
+        this.#failureOf[outcome - 1] ??
+        ("message" in line
+          ? { status: 400, code: "invalid_request", message: line.message.slice(0, longestMessage) }
+          : { status: null, ...(missing[status] ?? lost) })
+      piece.add(this.#errorLine(line, failure))
+      if (piece.length >= pieceLength) yield piece.take()
     }
-    for (const refused of this.#ledger.refused) {
-      if (this.#seen.has(Ledger.keyOf(refused.line))) continue
-      this.#seen.add(Ledger.keyOf(refused.line))
-      this.#fail(refused, { status: 400, code: "invalid_request", message: refused.message })
-    }
-    return this.#errors
+    if (piece.length > 0) yield piece.take()
   }
 
   async #bodyOf(
@@ -143,7 +152,7 @@ export class Reader {
       body: Ledger.bodyOf(endpoint, shape),
       model,
       modelName,
-      files: new Map(),
+      files: noFiles,
       id: `${job}-${line}`,
       now: createdAt
     }
@@ -159,8 +168,18 @@ export class Reader {
     return `batch_req_${this.#decoding.job.replaceAll("-", "")}_${line}`
   }
 
-  #fail(line: Pick<Ledger.SentLine, "customId" | "line">, { code, message, status }: Failure): void {
-    const error = { code, message: message.slice(0, longestMessage) }
+  #numberOf({ code, message, status }: Failure): number {
+    const failure = { status, code, message: message.slice(0, longestMessage) }
+    const text = JSON.stringify(failure)
+    const known = this.#failures.get(text)
+    if (known !== undefined) return known
+    const number = this.#failureOf.push(failure)
+    this.#failures.set(text, number)
+    return number
+  }
+
+  #errorLine(line: Pick<Ledger.SentLine, "customId" | "line">, { code, message, status }: Failure): string {
+    const error = { code, message }
     const id = this.#idOf(line)
     const response =
       status === null
@@ -170,12 +189,12 @@ export class Reader {
             request_id: id,
             body: { error: { ...error, type: "invalid_request_error", param: null } }
           }
-    this.#errors.push(encoder.encode(`${JSON.stringify({ id, custom_id: line.customId, response, error })}\n`))
+    return `${JSON.stringify({ id, custom_id: line.customId, response, error })}\n`
   }
 
-  #count(line: Uint8Array): void {
+  #count(answer: JsonObject): void {
     this.#completed++
-    const tokens = Usage.ofJson(line)
+    const tokens = Usage.read(answer["usage"])
     if (tokens !== null) this.#tokens = this.#tokens === null ? tokens : Usage.add(this.#tokens, tokens)
   }
 }

@@ -6,7 +6,7 @@ import type { ForeignBatches } from "@omnifile/core/ForeignBatches"
 import * as Input from "@omnifile/core/ForeignBatchInput"
 import * as Ledger from "@omnifile/core/ForeignBatchLedger"
 import { lines, Reader } from "@omnifile/core/ForeignBatchResults"
-import { isObject, type JsonObject, parseObject } from "@omnifile/core/Json"
+import { isObject, type JsonObject } from "@omnifile/core/Json"
 import * as Result from "effect/Result"
 import * as fc from "fast-check"
 
@@ -99,8 +99,11 @@ const output = async (reader: Reader, ...results: ReadonlyArray<JsonObject>) => 
   return found
 }
 
-const errorsOf = (reader: Reader, status: string): ReadonlyArray<JsonObject> =>
-  reader.errors(status).map((bytes) => parseObject(new TextDecoder().decode(bytes)) ?? {})
+const errorsOf = async (reader: Reader, status: string): Promise<ReadonlyArray<JsonObject>> => {
+  const found: Array<JsonObject> = []
+  for await (const each of lines(reader.errors(status))) found.push(each)
+  return found
+}
 
 describe("the input of a batch in another form", () => {
   it("has the lines that have a translation, under keys of ours, in the provider's frame", async () => {
@@ -113,18 +116,17 @@ describe("the input of a batch in another form", () => {
     ])
     assert.strictEqual(ledger.sent, 2)
     assert.deepStrictEqual(
-      [...read.sent].map(([key, { customId }]) => [key, customId]),
+      Array.from({ length: read.size }, (_, place) => read.at(place)),
       [
-        ["l-1", "a"],
-        ["l-5", "ü d"]
+        { line: 1, customId: "a", shape: {} },
+        { line: 3, customId: "b", message: "One answer at a time. (n)" },
+        { line: 4, customId: "c", message: "The model cannot be called at /v1/embeddings in a batch." },
+        { line: 5, customId: "ü d", shape: {} }
       ]
     )
     assert.deepStrictEqual(
-      read.refused.map(({ customId, line: number, message }) => [number, customId, message]),
-      [
-        [3, "b", "One answer at a time. (n)"],
-        [4, "c", "The model cannot be called at /v1/embeddings in a batch."]
-      ]
+      ["l-1", "l-2", "l-3", "l-5", "l-05", "l-6", "5"].map((key) => read.find(key)),
+      [0, undefined, undefined, 3, undefined, undefined, undefined]
     )
   })
 
@@ -186,17 +188,17 @@ describe("the results of a batch in another form", () => {
       body: { id: `${decoding.job}-1`, model: "ours", said: "l-1", tools }
     })
     assert.deepStrictEqual(
-      errorsOf(reader, "completed").map(({ custom_id, error, response }) => [
+      (await errorsOf(reader, "completed")).map(({ custom_id, error, response }) => [
         custom_id,
         isObject(error) ? error["code"] : null,
         isObject(response) ? response["status_code"] : null
       ]),
       [
-        ["c", "no_result", null],
-        ["b", "invalid_request", 400]
+        ["b", "invalid_request", 400],
+        ["c", "no_result", null]
       ]
     )
-    assert.deepStrictEqual(reader.counts, { completed: 2, failed: 2 })
+    assert.deepStrictEqual(reader.counts("completed"), { completed: 2, failed: 2 })
   })
 
   it("that the provider refused, or that make no sense, are in the error file", async () => {
@@ -208,14 +210,14 @@ describe("the results of a batch in another form", () => {
       { key: "l-4", status: 500, answer: { said: "no" } }
     )
     assert.deepStrictEqual(found, [])
-    const errors = errorsOf(reader, "completed")
+    const errors = await errorsOf(reader, "completed")
     assert.deepStrictEqual(
       errors.map(({ custom_id, error }) => [custom_id, isObject(error) ? error["code"] : null]),
       [
         ["a", "bad"],
+        ["b", "invalid_request"],
         ["c", "provider_error"],
-        ["d", "provider_error"],
-        ["b", "invalid_request"]
+        ["d", "provider_error"]
       ]
     )
     assert.isBelow(JSON.stringify(errors[0]).length, 2_000)
@@ -227,7 +229,7 @@ describe("the results of a batch in another form", () => {
   ])("of a batch that is %s are the lines that never ran, too", async (status, code) => {
     const reader = new Reader(decoding, (await sent()).read)
     await output(reader)
-    const codes = errorsOf(reader, status).map(({ error }) => (isObject(error) ? error["code"] : null))
-    assert.deepStrictEqual(codes, [code, code, code, "invalid_request"])
+    const codes = (await errorsOf(reader, status)).map(({ error }) => (isObject(error) ? error["code"] : null))
+    assert.deepStrictEqual(codes, [code, "invalid_request", code, code])
   })
 })

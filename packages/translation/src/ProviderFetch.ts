@@ -117,11 +117,11 @@ const bareResponse = (text: string): Response => {
   return response as Response
 }
 
-/** Answers whatever is asked for. */
-export const answering =
-  (answer: string): typeof fetch =>
-  async () =>
-    bareResponse(answer)
+/** Answers whatever is asked for with the same. */
+export class Answering {
+  answer = ""
+  readonly fetch: typeof fetch = async () => bareResponse(this.answer)
+}
 
 /** A whole answer in memory. */
 export const jsonResponse = (status: number, body: unknown): TransportResponse => {

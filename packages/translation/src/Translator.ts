@@ -54,6 +54,11 @@ interface EventWriter {
   readonly write: (part: LanguageModelV4StreamPart) => string
 }
 
+interface Decoder {
+  readonly source: ProviderFetch.Answering
+  readonly model: LanguageModelV4
+}
+
 const nameOf = (cause: unknown): unknown => (cause instanceof Error ? cause.name : undefined)
 
 /** What a model's code throws, in the client's terms where it is about the request. */
@@ -162,6 +167,32 @@ export const make = (options: Options): ChatTranslator => {
   const modelOf = async (name: string, fetch: typeof globalThis.fetch) =>
     (await load())(name, { origin: ProviderFetch.origin, key: ProviderFetch.key, fetch })
 
+  // To make a model for each line of a batch would cost about as much as to use it.
+  const encoders = new Map<string, Promise<LanguageModelV4>>()
+  const encoderOf = (name: string): Promise<LanguageModelV4> => {
+    const known = encoders.get(name)
+    if (known !== undefined) return known
+    const model = modelOf(name, ProviderFetch.capturing)
+    encoders.set(name, model)
+    model.catch(() => encoders.delete(name))
+    return model
+  }
+
+  /** Models that are not at work now, each with what it will be answered. */
+  const decoders = new Map<string, Array<Decoder>>()
+  const decoderOf = async (name: string): Promise<Decoder> => {
+    const idle = decoders.get(name)?.pop()
+    if (idle !== undefined) return idle
+    const source = new ProviderFetch.Answering()
+    return { source, model: await modelOf(name, source.fetch) }
+  }
+  const putBack = (name: string, decoder: Decoder): void => {
+    decoder.source.answer = ""
+    const idle = decoders.get(name)
+    if (idle === undefined) decoders.set(name, [decoder])
+    else idle.push(decoder)
+  }
+
   const parse = ({ body, files, wire }: TranslatedRequest): ModelRequest["options"] => {
     const request = wires[wire].parse(body, {
       file: (id, param) => FileParts.ofFile(files, options.reference, id, param),
@@ -238,7 +269,7 @@ export const make = (options: Options): ChatTranslator => {
       }
     },
     encode: async (request) => {
-      const model = await modelOf(request.model, ProviderFetch.capturing)
+      const model = await encoderOf(request.model)
       try {
         await model.doGenerate(parse(request))
       } catch (cause) {
@@ -248,8 +279,13 @@ export const make = (options: Options): ChatTranslator => {
       throw new TypeError("The model answered without a request.")
     },
     decode: async (request, answer) => {
-      const model = await modelOf(request.model, ProviderFetch.answering(JSON.stringify(answer)))
-      return wires[request.wire].whole(request, await model.doGenerate(parse(request)))
+      const decoder = await decoderOf(request.model)
+      decoder.source.answer = JSON.stringify(answer)
+      try {
+        return wires[request.wire].whole(request, await decoder.model.doGenerate(parse(request)))
+      } finally {
+        putBack(request.model, decoder)
+      }
     }
   }
 }
