@@ -53,10 +53,12 @@ const headEnd = encoder.encode("\r\n\r\n")
 
 /** The name and whether it is a file, of a part's head; undefined if it says no name. */
 const described = (head: string): { readonly name: string; readonly isFile: boolean } | undefined => {
-  const disposition = /^content-disposition:\s*form-data((?:;.*)?)$/im.exec(head.replaceAll(/\r\n[ \t]+/g, " "))?.[1]
+  // Lines end here and nowhere else: a regular expression's own lines end at U+2028, too.
+  const lines = head.replaceAll(/\r\n[ \t]+/g, " ").split("\r\n")
+  const [disposition] = lines.flatMap((line) => /^content-disposition:\s*form-data((?:;.*)?)$/is.exec(line)?.[1] ?? [])
   if (disposition === undefined) return undefined
-  const name = /;\s*name=(?:"((?:[^"\\]|\\.)*)"|([^\s;]+))/i.exec(disposition)
-  const text = name?.[1]?.replaceAll(/\\(.)/g, "$1") ?? name?.[2]
+  const name = /;\s*name=(?:"((?:[^"\\]|\\.)*)"|([^\s;]+))/is.exec(disposition)
+  const text = name?.[1]?.replaceAll(/\\(.)/gs, "$1") ?? name?.[2]
   return text === undefined ? undefined : { name: text, isFile: /;\s*filename\*?=/i.test(disposition) }
 }
 

@@ -63,6 +63,13 @@ describe("scan", () => {
     assert.strictEqual(scan(field("a", "a".repeat(100_000)) + end)._tag, "Malformed")
   })
 
+  it("takes names with the ends of lines of other worlds", () => {
+    assert.deepStrictEqual(values(field("a\u2028b", "1") + field("\u2029", "2") + end), [
+      ["a\u2028b", "1"],
+      ["\u2029", "2"]
+    ])
+  })
+
   it("refuses what is cut off, has no boundary, or parts without names", () => {
     for (const form of [
       "",
