@@ -128,7 +128,7 @@ const create: Route = {
 
 const place = (query: URLSearchParams): { readonly start: number; readonly limit: number } => ({
   start: Number(query.get("pagination_token") ?? "0"),
-  limit: Number(query.get("limit") ?? "100")
+  limit: Math.min(Number(query.get("limit") ?? "100"), 100)
 })
 
 const list: Route = {
