@@ -6,6 +6,7 @@
 import type { Capabilities, UseCapabilities } from "@omnifile/core/FileCapabilities"
 import * as Provider from "@omnifile/core/Provider"
 import type { CallAt, ProviderCall } from "@omnifile/core/Provider"
+import { withJson } from "@omnifile/core/ProviderCalls"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -32,16 +33,10 @@ const Refusal = Schema.Struct({
 const decodeRefusalBody = Schema.decodeUnknownOption(Refusal)
 
 /** A call on behalf of a client, which says itself what it knows of the API. */
-const withJson =
+const clientCall =
   (name: string, path: string) =>
-  (body: NonNullable<ProviderCall["body"]>, { headers }: CallAt): ProviderCall => ({
-    name,
-    method: "POST",
-    path,
-    headers: { "anthropic-version": ownVersion, ...headers, "content-type": "application/json" },
-    body,
-    idempotent: false
-  })
+  (body: NonNullable<ProviderCall["body"]>, { headers }: CallAt): ProviderCall =>
+    withJson(name, path, body, { "anthropic-version": ownVersion, ...headers })
 
 const meanings: Readonly<Record<string, Provider.RefusalMeaning>> = {
   file_expired: "gone",
@@ -83,8 +78,8 @@ export const make = ({ id }: Options): Provider.Provider =>
     capabilities,
     chat,
     foreignBatches: batches,
-    messages: withJson("messages", "/v1/messages"),
-    countTokens: withJson("messages.count_tokens", "/v1/messages/count_tokens"),
+    messages: clientCall("messages", "/v1/messages"),
+    countTokens: clientCall("messages.count_tokens", "/v1/messages/count_tokens"),
     decodeRefusal: (body, { status }) =>
       Option.match(decodeRefusalBody(body), {
         onNone: () => null,

@@ -2,6 +2,8 @@
 import type { ForeignBatches, ForeignJob, ForeignResult } from "@omnifile/core/ForeignBatches"
 import { isObject, type JsonObject } from "@omnifile/core/Json"
 import type { ProviderCall } from "@omnifile/core/Provider"
+import { bodiless, withJson } from "@omnifile/core/ProviderCalls"
+import { millis, seconds } from "@omnifile/core/Rfc3339"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { ownVersion } from "./AnthropicFiles.ts"
@@ -38,16 +40,6 @@ const Page = Schema.Struct({
 
 const decodeBatch = Schema.decodeUnknownResult(Batch)
 const decodeBatches = Schema.decodeUnknownResult(Page)
-
-const millis = (text: string | null | undefined): number | null => {
-  const time = text === null || text === undefined ? Number.NaN : Date.parse(text)
-  return Number.isNaN(time) ? null : time
-}
-
-const seconds = (text: string | null | undefined): number | null => {
-  const time = millis(text)
-  return time === null ? null : Math.floor(time / 1000)
-}
 
 /** How a batch is, or how it ended, in OpenAI's words. */
 const statusOf = (batch: typeof Batch.Type): string => {
@@ -86,14 +78,7 @@ const jobOf = (batch: typeof Batch.Type): ForeignJob => {
   }
 }
 
-const call = (name: string, method: "GET" | "POST", path: string): ProviderCall => ({
-  name,
-  method,
-  path,
-  headers,
-  body: null,
-  idempotent: true
-})
+const call = (name: string, method: "GET" | "POST", path: string): ProviderCall => bodiless(name, method, path, headers)
 
 const pathOf = (id: string): string => `/v1/messages/batches/${encodeURIComponent(id)}`
 
@@ -148,14 +133,8 @@ export const batches: ForeignBatches = {
     separator: ",",
     close: "]}"
   },
-  create: (input) => ({
-    name: "batches.create",
-    method: "POST",
-    path: "/v1/messages/batches",
-    headers: { ...headers, "content-type": "application/json" },
-    body: input._tag === "Inline" ? input.body : null,
-    idempotent: false
-  }),
+  create: (input) =>
+    withJson("batches.create", "/v1/messages/batches", input._tag === "Inline" ? input.body : null, headers),
   retrieve: (id) => call("batches.retrieve", "GET", pathOf(id)),
   cancel: (id) => call("batches.cancel", "POST", `${pathOf(id)}/cancel`),
   list: (cursor) =>

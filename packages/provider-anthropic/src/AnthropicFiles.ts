@@ -4,6 +4,8 @@
  */
 import * as MultipartBody from "@omnifile/core/MultipartBody"
 import { type FileProtocol, oneCall, type ProviderCall, type RemoteFile } from "@omnifile/core/Provider"
+import { bodiless } from "@omnifile/core/ProviderCalls"
+import { millis } from "@omnifile/core/Rfc3339"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
@@ -31,12 +33,6 @@ const FilePage = Schema.Struct({
 const decodeFileObject = Schema.decodeUnknownResult(FileObject)
 const decodeFilePage = Schema.decodeUnknownResult(FilePage)
 
-/** Milliseconds of a time as in RFC 3339. */
-const millis = (text: string | null | undefined): number | null => {
-  const time = text === null || text === undefined ? Number.NaN : Date.parse(text)
-  return Number.isNaN(time) ? null : time
-}
-
 const remoteFile = (file: typeof FileObject.Type): RemoteFile => ({
   id: file.id,
   filename: file.filename ?? null,
@@ -53,14 +49,8 @@ const nextOf = ({ data, has_more, last_id, next_page }: typeof FilePage.Type): s
   return has_more === true && last !== undefined ? `after_id=${encodeURIComponent(last)}` : null
 }
 
-const bodiless = (name: string, method: "GET" | "DELETE", path: string): ProviderCall => ({
-  name,
-  method,
-  path,
-  headers,
-  body: null,
-  idempotent: true
-})
+const call = (name: string, method: "GET" | "DELETE", path: string): ProviderCall =>
+  bodiless(name, method, path, headers)
 
 const pathOf = (id: string): string => `/v1/files/${encodeURIComponent(id)}`
 
@@ -88,10 +78,10 @@ export const files: FileProtocol = {
       decodeFile
     )
   },
-  retrieve: (id) => bodiless("files.retrieve", "GET", pathOf(id)),
-  content: (id) => bodiless("files.content", "GET", `${pathOf(id)}/content`),
-  remove: (id) => bodiless("files.delete", "DELETE", pathOf(id)),
-  list: (cursor) => bodiless("files.list", "GET", `/v1/files?limit=1000${cursor === null ? "" : `&${cursor}`}`),
+  retrieve: (id) => call("files.retrieve", "GET", pathOf(id)),
+  content: (id) => call("files.content", "GET", `${pathOf(id)}/content`),
+  remove: (id) => call("files.delete", "DELETE", pathOf(id)),
+  list: (cursor) => call("files.list", "GET", `/v1/files?limit=1000${cursor === null ? "" : `&${cursor}`}`),
   decodeFile,
   decodePage: (body) =>
     decodeFilePage(body).pipe(

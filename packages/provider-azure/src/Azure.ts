@@ -8,6 +8,7 @@
 import type { Account } from "@omnifile/core/Account"
 import type { Purpose } from "@omnifile/core/ManagedFile"
 import type { CallAt, Provider, ProviderCall } from "@omnifile/core/Provider"
+import { withJson } from "@omnifile/core/ProviderCalls"
 import * as OpenAI from "@omnifile/provider-openai/OpenAI"
 import * as OpenAIFiles from "@omnifile/provider-openai/OpenAIFiles"
 import * as Redacted from "effect/Redacted"
@@ -31,14 +32,10 @@ const purposeOf = (purpose: Purpose): string => {
   return known === "user_data" || known === "vision" ? "assistants" : known
 }
 
-const chatCompletion = (body: NonNullable<ProviderCall["body"]>, { account, model }: CallAt): ProviderCall => ({
-  name: "chat.completions",
-  method: "POST",
-  path: isDated(account) ? `/deployments/${encodeURIComponent(model)}/chat/completions` : "/chat/completions",
-  headers: { "content-type": "application/json" },
-  body,
-  idempotent: false
-})
+const chatCompletion = (body: NonNullable<ProviderCall["body"]>, { account, model }: CallAt): ProviderCall => {
+  const path = isDated(account) ? `/deployments/${encodeURIComponent(model)}/chat/completions` : "/chat/completions"
+  return withJson("chat.completions", path, body)
+}
 
 /** A provider that speaks Azure's dialect of OpenAI's wire. */
 export const make = ({ id }: Options): Provider =>

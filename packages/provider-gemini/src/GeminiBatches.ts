@@ -1,7 +1,8 @@
 /** Gemini's batches as OpenAI's: a file of requests, one model a batch, and a file of responses at its end. */
 import { type ForeignBatches, type ForeignJob, type ForeignResult, markKey } from "@omnifile/core/ForeignBatches"
 import { isObject } from "@omnifile/core/Json"
-import type { ProviderCall } from "@omnifile/core/Provider"
+import { bodiless, withJson } from "@omnifile/core/ProviderCalls"
+import { millis, seconds } from "@omnifile/core/Rfc3339"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
@@ -38,16 +39,6 @@ const Page = Schema.Struct({
 
 const decodeOperation = Schema.decodeUnknownResult(Operation)
 const decodeOperations = Schema.decodeUnknownResult(Page)
-
-const millis = (text: string | undefined): number | null => {
-  const time = text === undefined ? Number.NaN : Date.parse(text)
-  return Number.isNaN(time) ? null : time
-}
-
-const seconds = (text: string | undefined): number | null => {
-  const time = millis(text)
-  return time === null ? null : Math.floor(time / 1000)
-}
 
 /** The states under either of their names, in OpenAI's words. */
 const statuses: Readonly<Record<string, string>> = {
@@ -95,15 +86,6 @@ const jobOf = ({ error, metadata, name, response }: typeof Operation.Type): Fore
   }
 }
 
-const call = (name: string, method: "GET" | "POST", path: string): ProviderCall => ({
-  name,
-  method,
-  path,
-  headers: {},
-  body: null,
-  idempotent: true
-})
-
 /** `batches/abc`, of which only what comes after the slash can lead elsewhere. */
 const pathOf = (id: string): string => `/v1beta/batches/${encodeURIComponent(id.replace(/^batches\//, ""))}`
 
@@ -138,19 +120,13 @@ export const batches: ForeignBatches = {
   },
   create: (input, { key, model }) => {
     const batch = { displayName: key, inputConfig: { fileName: input._tag === "File" ? input.id : "" } }
-    return {
-      name: "batches.create",
-      method: "POST",
-      path: `/v1beta/models/${encodeURIComponent(model.replace(/^models\//, ""))}:batchGenerateContent`,
-      headers: { "content-type": "application/json" },
-      body: encoder.encode(JSON.stringify({ batch })),
-      idempotent: false
-    }
+    const path = `/v1beta/models/${encodeURIComponent(model.replace(/^models\//, ""))}:batchGenerateContent`
+    return withJson("batches.create", path, encoder.encode(JSON.stringify({ batch })))
   },
-  retrieve: (id) => call("batches.retrieve", "GET", pathOf(id)),
-  cancel: (id) => call("batches.cancel", "POST", `${pathOf(id)}:cancel`),
+  retrieve: (id) => bodiless("batches.retrieve", "GET", pathOf(id)),
+  cancel: (id) => bodiless("batches.cancel", "POST", `${pathOf(id)}:cancel`),
   list: (cursor) =>
-    call(
+    bodiless(
       "batches.list",
       "GET",
       `/v1beta/batches?pageSize=100${cursor === null ? "" : `&pageToken=${encodeURIComponent(cursor)}`}`
@@ -172,7 +148,7 @@ export const batches: ForeignBatches = {
     _tag: "Lines",
     calls: ({ results }) =>
       results.map((file) =>
-        call(
+        bodiless(
           "batches.results",
           "GET",
           `/download/v1beta/files/${encodeURIComponent(file.replace(/^files\//, ""))}:download?alt=media`

@@ -2,14 +2,9 @@
  * Gemini's Files API: https://ai.google.dev/api/files. An upload is two calls: the first names the file and is answered
  * by the address for the second, and only the second makes a copy. Copies live two days.
  */
-import type {
-  FileProtocol,
-  FileUpload,
-  ProviderCall,
-  RemoteFile,
-  UploadAnswer,
-  UploadStep
-} from "@omnifile/core/Provider"
+import type { FileProtocol, FileUpload, RemoteFile, UploadAnswer, UploadStep } from "@omnifile/core/Provider"
+import { bodiless } from "@omnifile/core/ProviderCalls"
+import { millis } from "@omnifile/core/Rfc3339"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
@@ -35,12 +30,6 @@ const decodeFileObject = Schema.decodeUnknownResult(FileObject)
 const decodeUploaded = Schema.decodeUnknownResult(Schema.Struct({ file: FileObject }))
 const decodeFilePage = Schema.decodeUnknownResult(FilePage)
 
-/** Milliseconds of a time as in RFC 3339. */
-const millis = (text: string | undefined): number | null => {
-  const time = text === undefined ? Number.NaN : Date.parse(text)
-  return Number.isNaN(time) ? null : time
-}
-
 const states: Readonly<Record<string, RemoteFile["state"]>> = { PROCESSING: "processing", FAILED: "failed" }
 
 const remoteFile = (file: typeof FileObject.Type): RemoteFile => {
@@ -60,15 +49,6 @@ const version = "/v1beta"
 
 /** `files/abc`, of which only what comes after the slash can lead elsewhere. */
 const pathOf = (id: string): string => `${version}/files/${encodeURIComponent(id.replace(/^files\//, ""))}`
-
-const bodiless = (name: string, method: "GET" | "DELETE", path: string): ProviderCall => ({
-  name,
-  method,
-  path,
-  headers: {},
-  body: null,
-  idempotent: true
-})
 
 /** The API counts characters, and refuses a longer name. */
 const longestName = 512

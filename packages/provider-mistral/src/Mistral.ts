@@ -7,6 +7,7 @@
 import { anyReference, type Capabilities, noFiles } from "@omnifile/core/FileCapabilities"
 import { isObject } from "@omnifile/core/Json"
 import type { Provider } from "@omnifile/core/Provider"
+import { withJson } from "@omnifile/core/ProviderCalls"
 import * as OpenAI from "@omnifile/provider-openai/OpenAI"
 import { decodeRefusal } from "@omnifile/provider-openai/OpenAIRefusal"
 import { batches } from "./MistralBatches.ts"
@@ -33,14 +34,7 @@ export const make = ({ id }: Options): Provider => ({
     capabilities,
     // OpenAI has the ID in an object of its own.
     filePart: (_part, { reference }) => ({ type: "file", file_id: reference }),
-    chatCompletion: (body) => ({
-      name: "chat.completions",
-      method: "POST",
-      path: "/chat/completions",
-      headers: { "content-type": "application/json" },
-      body: MistralChat.bodyOf(body),
-      idempotent: false
-    }),
+    chatCompletion: (body) => withJson("chat.completions", "/chat/completions", MistralChat.bodyOf(body)),
     responses: false,
     batches: false,
     fineTuning: false

@@ -1,7 +1,7 @@
 /** Mistral's batch jobs as OpenAI's batches: lines without a URL or a model, which the job says once for all. */
 import type { ForeignBatches, ForeignJob, ForeignResult } from "@omnifile/core/ForeignBatches"
 import { isObject } from "@omnifile/core/Json"
-import type { ProviderCall } from "@omnifile/core/Provider"
+import { bodiless, withJson } from "@omnifile/core/ProviderCalls"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as MistralChat from "./MistralChat.ts"
@@ -72,15 +72,6 @@ const jobOf = (job: typeof Job.Type): ForeignJob => {
   }
 }
 
-const call = (name: string, method: "GET" | "POST", path: string): ProviderCall => ({
-  name,
-  method,
-  path,
-  headers: {},
-  body: null,
-  idempotent: true
-})
-
 const pathOf = (id: string): string => `/batch/jobs/${encodeURIComponent(id)}`
 
 /** Jobs of a page. Pages are numbered, and there is no other way to the next one. */
@@ -117,26 +108,14 @@ export const batches: ForeignBatches = {
     separator: "\n",
     close: "\n"
   },
-  create: (input, { endpoint, metadata, model }) => ({
-    name: "batches.create",
-    method: "POST",
-    path: "/batch/jobs",
-    headers: { "content-type": "application/json" },
-    body: encoder.encode(
-      JSON.stringify({
-        input_files: input._tag === "File" ? [input.id] : [],
-        endpoint,
-        model,
-        metadata,
-        timeout_hours: 24
-      })
-    ),
-    idempotent: false
-  }),
-  retrieve: (id) => call("batches.retrieve", "GET", pathOf(id)),
-  cancel: (id) => call("batches.cancel", "POST", `${pathOf(id)}/cancel`),
+  create: (input, { endpoint, metadata, model }) => {
+    const body = { input_files: input._tag === "File" ? [input.id] : [], endpoint, model, metadata, timeout_hours: 24 }
+    return withJson("batches.create", "/batch/jobs", encoder.encode(JSON.stringify(body)))
+  },
+  retrieve: (id) => bodiless("batches.retrieve", "GET", pathOf(id)),
+  cancel: (id) => bodiless("batches.cancel", "POST", `${pathOf(id)}/cancel`),
   list: (cursor) =>
-    call("batches.list", "GET", `/batch/jobs?page=${cursor ?? "0"}&page_size=${pageSize}&order_by=-created`),
+    bodiless("batches.list", "GET", `/batch/jobs?page=${cursor ?? "0"}&page_size=${pageSize}&order_by=-created`),
   decode: (body) =>
     decodeJob(body).pipe(
       Result.map(jobOf),
@@ -151,7 +130,7 @@ export const batches: ForeignBatches = {
   results: {
     _tag: "Lines",
     calls: ({ results }) =>
-      results.map((file) => call("batches.results", "GET", `/files/${encodeURIComponent(file)}/content`))
+      results.map((file) => bodiless("batches.results", "GET", `/files/${encodeURIComponent(file)}/content`))
   },
   result: ({ custom_id: key, error, response }) => {
     if (typeof key !== "string") return Result.fail("no result of a batch job")

@@ -7,6 +7,7 @@
  */
 import type { Purpose } from "@omnifile/core/ManagedFile"
 import type { FileProtocol } from "@omnifile/core/Provider"
+import { bodiless } from "@omnifile/core/ProviderCalls"
 import * as OpenAIFiles from "@omnifile/provider-openai/OpenAIFiles"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -29,14 +30,8 @@ export const files: FileProtocol = {
   ...base,
   // By its type Mistral decides how the file is read, so it has to be told what the file really is.
   create: (upload) => base.create({ ...upload, contentType: upload.mediaType }),
-  list: (cursor) => ({
-    name: "files.list",
-    method: "GET",
-    path: `/files?page_size=${pageSize}&page=${encodeURIComponent(cursor ?? "0")}`,
-    headers: {},
-    body: null,
-    idempotent: true
-  }),
+  list: (cursor) =>
+    bodiless("files.list", "GET", `/files?page_size=${pageSize}&page=${encodeURIComponent(cursor ?? "0")}`),
   decodePage: (body, cursor) => {
     const next = Number(cursor ?? "0") + 1
     const total = decodeTotal(body).pipe(Result.match({ onFailure: () => 0, onSuccess: ({ total: all }) => all ?? 0 }))

@@ -6,8 +6,8 @@
  */
 import { anyReference, type Capabilities, type ContentRule, noFiles } from "@omnifile/core/FileCapabilities"
 import * as Provider from "@omnifile/core/Provider"
+import { withJson } from "@omnifile/core/ProviderCalls"
 import * as Redacted from "effect/Redacted"
-import { withJson } from "./internal/wire.ts"
 import * as OpenAIBatches from "./OpenAIBatches.ts"
 import * as OpenAIFiles from "./OpenAIFiles.ts"
 import * as OpenAIFineTuning from "./OpenAIFineTuning.ts"

@@ -1,9 +1,10 @@
 /** OpenAI's Batch API: https://platform.openai.com/docs/api-reference/batch */
 import { isObject, type JsonObject } from "@omnifile/core/Json"
 import type { BatchProtocol, RemoteJob } from "@omnifile/core/Provider"
+import { bodiless, withJson } from "@omnifile/core/ProviderCalls"
 import type { Tokens } from "@omnifile/core/Usage"
 import * as Result from "effect/Result"
-import { bodiless, metadataOf, millis, numberOf, withJson } from "./internal/wire.ts"
+import { metadataOf, millis, numberOf } from "./internal/wire.ts"
 
 /** In these states nothing changes any more. */
 const over: ReadonlySet<unknown> = new Set(["completed", "failed", "expired", "cancelled"])

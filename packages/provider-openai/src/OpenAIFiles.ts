@@ -2,9 +2,10 @@
 import { type InputPurpose, inputPurposes, type Purpose } from "@omnifile/core/ManagedFile"
 import * as MultipartBody from "@omnifile/core/MultipartBody"
 import { type CopyLife, type FileProtocol, oneCall, type RemoteFile } from "@omnifile/core/Provider"
+import { bodiless } from "@omnifile/core/ProviderCalls"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { bodiless, Id, millis } from "./internal/wire.ts"
+import { Id, millis } from "./internal/wire.ts"
 import * as OpenAIUploads from "./OpenAIUploads.ts"
 import type { PartLimits } from "./OpenAIUploads.ts"
 

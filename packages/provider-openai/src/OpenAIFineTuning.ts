@@ -1,8 +1,9 @@
 /** OpenAI's Fine-tuning API: https://platform.openai.com/docs/api-reference/fine-tuning */
 import { isObject } from "@omnifile/core/Json"
 import type { FineTuningProtocol, ProviderCall, RemoteJob } from "@omnifile/core/Provider"
+import { bodiless, withJson } from "@omnifile/core/ProviderCalls"
 import * as Result from "effect/Result"
-import { bodiless, metadataOf, millis, numberOf, withJson } from "./internal/wire.ts"
+import { metadataOf, millis, numberOf } from "./internal/wire.ts"
 
 /** In these states nothing changes any more. A job in any other, or in none, goes on. */
 const over: ReadonlySet<unknown> = new Set(["succeeded", "failed", "cancelled"])

@@ -1,8 +1,9 @@
 /** OpenAI's Responses API, and the containers of its tools: https://platform.openai.com/docs/api-reference/responses */
 import type { ContainerFileProtocol, ResponseProtocol } from "@omnifile/core/Provider"
+import { bodiless, withJson } from "@omnifile/core/ProviderCalls"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { bodiless, millis, withJson } from "./internal/wire.ts"
+import { millis } from "./internal/wire.ts"
 
 const pathOf = (id: string): string => `/responses/${encodeURIComponent(id)}`
 
@@ -13,14 +14,7 @@ export const responses: ResponseProtocol = {
   retrieve: (id, query) => bodiless("responses.retrieve", "GET", withQuery(pathOf(id), query)),
   inputItems: (id, query) => bodiless("responses.input_items", "GET", withQuery(`${pathOf(id)}/input_items`, query)),
   remove: (id) => bodiless("responses.delete", "DELETE", pathOf(id)),
-  cancel: (id) => ({
-    name: "responses.cancel",
-    method: "POST",
-    path: `${pathOf(id)}/cancel`,
-    headers: {},
-    body: null,
-    idempotent: true
-  })
+  cancel: (id) => bodiless("responses.cancel", "POST", `${pathOf(id)}/cancel`)
 }
 
 const ContainerFile = Schema.Struct({

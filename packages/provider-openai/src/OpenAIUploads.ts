@@ -2,8 +2,8 @@
 import { isObject } from "@omnifile/core/Json"
 import * as MultipartBody from "@omnifile/core/MultipartBody"
 import type { Decoded, FileProtocol, PartProtocol, ProviderCall } from "@omnifile/core/Provider"
+import { bodiless, withJson } from "@omnifile/core/ProviderCalls"
 import * as Result from "effect/Result"
-import { withJson } from "./internal/wire.ts"
 
 export interface PartLimits {
   /** The most bytes of a file. */
@@ -62,14 +62,7 @@ export const make = (
     }
   },
   complete: (upload, parts) => post("uploads.complete", `${path(upload)}/complete`, { part_ids: parts }),
-  cancel: (upload) => ({
-    name: "uploads.cancel",
-    method: "POST",
-    path: `${path(upload)}/cancel`,
-    headers: {},
-    body: null,
-    idempotent: true
-  }),
+  cancel: (upload) => bodiless("uploads.cancel", "POST", `${path(upload)}/cancel`),
   decodeId,
   decodeCompleted: (body) =>
     isObject(body) && isObject(body["file"]) ? decodeFile(body["file"]) : Result.fail("no completed upload")

@@ -3,7 +3,9 @@
  * results; the job has other words, keeps no metadata, and lists are all there is.
  */
 import { isObject, type Json, type JsonObject } from "@omnifile/core/Json"
-import type { BatchProtocol, ProviderCall, RemoteJob } from "@omnifile/core/Provider"
+import type { BatchProtocol, RemoteJob } from "@omnifile/core/Provider"
+import { bodiless, withJson } from "@omnifile/core/ProviderCalls"
+import { seconds } from "@omnifile/core/Rfc3339"
 import * as Result from "effect/Result"
 
 const statuses: Readonly<Record<string, string>> = {
@@ -17,12 +19,6 @@ const statuses: Readonly<Record<string, string>> = {
 
 /** In these states nothing changes any more. */
 const over: ReadonlySet<string> = new Set(["completed", "failed", "expired", "cancelled"])
-
-/** Seconds of a time as in RFC 3339. */
-const seconds = (value: Json | undefined): number | null => {
-  const time = typeof value === "string" ? Date.parse(value) : Number.NaN
-  return Number.isNaN(time) ? null : Math.floor(time / 1000)
-}
 
 const textOf = (value: Json | undefined): string | null => (typeof value === "string" && value !== "" ? value : null)
 
@@ -75,15 +71,6 @@ const remoteJob = (job: unknown): RemoteJob | null => {
 
 const encoder = new TextEncoder()
 
-const call = (name: string, method: "GET" | "POST", path: string): ProviderCall => ({
-  name,
-  method,
-  path,
-  headers: {},
-  body: null,
-  idempotent: true
-})
-
 const path = (id: string): string => `/batches/${encodeURIComponent(id)}`
 
 /** What the API takes of a request; the rest is kept here. */
@@ -94,15 +81,10 @@ const accepted = ({ completion_window, endpoint, input_file_id }: JsonObject): J
 })
 
 export const batches: BatchProtocol = {
-  create: (body) => ({
-    ...call("batches.create", "POST", "/batches"),
-    headers: { "content-type": "application/json" },
-    body: encoder.encode(JSON.stringify(accepted(body))),
-    idempotent: false
-  }),
-  retrieve: (id) => call("batches.retrieve", "GET", path(id)),
-  cancel: (id) => call("batches.cancel", "POST", `${path(id)}/cancel`),
-  list: () => call("batches.list", "GET", "/batches"),
+  create: (body) => withJson("batches.create", "/batches", encoder.encode(JSON.stringify(accepted(body)))),
+  retrieve: (id) => bodiless("batches.retrieve", "GET", path(id)),
+  cancel: (id) => bodiless("batches.cancel", "POST", `${path(id)}/cancel`),
+  list: () => bodiless("batches.list", "GET", "/batches"),
   decode: (body) => {
     // The answer to a creation has a warning beside the job.
     const job = remoteJob(isObject(body) && isObject(body["job"]) ? body["job"] : body)

@@ -5,6 +5,7 @@
  */
 import type { Purpose } from "@omnifile/core/ManagedFile"
 import type { FileProtocol, FileUpload, ProviderCall, RemoteFile, UploadStep } from "@omnifile/core/Provider"
+import { bodiless } from "@omnifile/core/ProviderCalls"
 import * as OpenAIFiles from "@omnifile/provider-openai/OpenAIFiles"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -46,15 +47,6 @@ const types: ReadonlySet<string> = new Set(["csv", "jsonl", "parquet"])
 const typeOf = (filename: string): string => filename.slice(filename.lastIndexOf(".") + 1).toLowerCase()
 
 const encoder = new TextEncoder()
-
-const bodiless = (name: string, method: "GET" | "DELETE", path: string): ProviderCall => ({
-  name,
-  method,
-  path,
-  headers: {},
-  body: null,
-  idempotent: true
-})
 
 const pathOf = (id: string): string => `/files/${encodeURIComponent(id)}`
 

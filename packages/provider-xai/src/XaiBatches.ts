@@ -2,6 +2,8 @@
 import { type ForeignBatches, type ForeignJob, type ForeignResult, markKey } from "@omnifile/core/ForeignBatches"
 import { isObject, type JsonObject } from "@omnifile/core/Json"
 import type { ProviderCall } from "@omnifile/core/Provider"
+import { bodiless } from "@omnifile/core/ProviderCalls"
+import { millis, seconds } from "@omnifile/core/Rfc3339"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
@@ -37,16 +39,6 @@ const Results = Schema.Struct({
 const decodeBatch = Schema.decodeUnknownResult(Batch)
 const decodeBatches = Schema.decodeUnknownResult(Page)
 const decodeResults = Schema.decodeUnknownResult(Results)
-
-const millis = (text: string | null | undefined): number | null => {
-  const time = text === null || text === undefined ? Number.NaN : Date.parse(text)
-  return Number.isNaN(time) ? null : time
-}
-
-const seconds = (text: string | null | undefined): number | null => {
-  const time = millis(text)
-  return time === null ? null : Math.floor(time / 1000)
-}
 
 const jobOf = ({ batch_id, cancel_time, create_time, expire_time, name, state }: typeof Batch.Type): ForeignJob => {
   const requests = state?.num_requests ?? 0
@@ -89,14 +81,7 @@ const withJson = (name: string, path: string, body: JsonObject, idempotent: bool
   idempotent
 })
 
-const read = (name: string, path: string): ProviderCall => ({
-  name,
-  method: "GET",
-  path,
-  headers: {},
-  body: null,
-  idempotent: true
-})
+const read = (name: string, path: string): ProviderCall => bodiless(name, "GET", path)
 
 const pathOf = (id: string): string => `/batches/${encodeURIComponent(id)}`
 

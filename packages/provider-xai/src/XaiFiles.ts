@@ -1,5 +1,6 @@
 /** xAI's Files API: OpenAI's, with lives of its own and with lists that are paged by a token. */
 import type { FileProtocol } from "@omnifile/core/Provider"
+import { bodiless } from "@omnifile/core/ProviderCalls"
 import * as OpenAIFiles from "@omnifile/provider-openai/OpenAIFiles"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -25,14 +26,8 @@ const tokenOf = (body: unknown): string =>
 
 export const files: FileProtocol = {
   ...base,
-  list: (cursor) => ({
-    name: "files.list",
-    method: "GET",
-    path: `/files?order=desc&limit=${pageSize}${cursor === null ? "" : `&${cursor}`}`,
-    headers: {},
-    body: null,
-    idempotent: true
-  }),
+  list: (cursor) =>
+    bodiless("files.list", "GET", `/files?order=desc&limit=${pageSize}${cursor === null ? "" : `&${cursor}`}`),
   decodePage: (body, cursor) => {
     const token = tokenOf(body)
     return Result.map(base.decodePage(body, cursor), ({ files: page, next }) => ({

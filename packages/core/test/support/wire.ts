@@ -4,7 +4,8 @@ import * as Result from "effect/Result"
 import * as MultipartBody from "../../src/MultipartBody.ts"
 import { isObject as isJsonObject } from "../../src/Json.ts"
 import * as Provider from "../../src/Provider.ts"
-import type { ProviderCall, RemoteFile, RemoteJob } from "../../src/Provider.ts"
+import type { RemoteFile, RemoteJob } from "../../src/Provider.ts"
+import { bodiless } from "../../src/ProviderCalls.ts"
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null
@@ -49,15 +50,6 @@ const remoteJob = (body: unknown): RemoteJob | null => {
       : null
   }
 }
-
-const bodiless = (name: string, method: "GET" | "DELETE", path: string): ProviderCall => ({
-  name,
-  method,
-  path,
-  headers: {},
-  body: null,
-  idempotent: true
-})
 
 const decodeFile = (body: unknown): Provider.Decoded<RemoteFile> => {
   const file = remoteFile(body)
