@@ -40,8 +40,17 @@ export class Quota extends Schema.Class<Quota>("Quota")({
 export const filePolicies = ["auto", "reference", "inline"] as const
 export type FilePolicy = (typeof filePolicies)[number]
 
-/** What the key of an account is: one of the provider's own, or a token of an identity service. */
-export const authKinds = ["api_key", "entra"] as const
+/** What authenticates an account: a key of the provider's own, or what an identity service gives out. */
+export const authKinds = ["api_key", "entra", "aws", "google"] as const
+
+/** Where an account's copies lie, if its provider has no other place for files than the customer's own storage. */
+export class Bucket extends Schema.Class<Bucket>("Bucket")({
+  name: Schema.String,
+  /** Before the name of every object, such as `omnifile/`. */
+  prefix: Schema.String,
+  /** What the paths of calls about its objects come after, without a trailing slash. */
+  baseUrl: Schema.String
+}) {}
 
 const none = Effect.succeed(null)
 
@@ -75,7 +84,10 @@ export class Account extends Schema.Class<Account>("Account")({
   /** The version of the provider's API, where it has several; null for the provider's default. */
   apiVersion: Schema.NullOr(Schema.String).pipe(Schema.withConstructorDefault(none)),
   auth: Schema.Literals(authKinds).pipe(Schema.withConstructorDefault(Effect.succeed("api_key" as const))),
-  quota: Schema.NullOr(Quota).pipe(Schema.withConstructorDefault(none))
+  quota: Schema.NullOr(Quota).pipe(Schema.withConstructorDefault(none)),
+  /** For signatures that name one. */
+  region: Schema.NullOr(Schema.String).pipe(Schema.withConstructorDefault(none)),
+  bucket: Schema.NullOr(Bucket).pipe(Schema.withConstructorDefault(none))
 }) {
   toJSON(): unknown {
     const headers = Object.fromEntries(Object.keys(this.headers).map((name) => [name, "<redacted>"]))

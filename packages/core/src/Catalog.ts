@@ -3,13 +3,13 @@ import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
 import type { Account, Deployment } from "./Account.ts"
 import { mayUseModel, type Principal } from "./Principal.ts"
-import type { Provider } from "./Provider.ts"
+import * as Provider from "./Provider.ts"
 import type { ProviderAccount } from "./Upstream.ts"
 
 export interface CatalogInput {
   readonly accounts: ReadonlyArray<Account>
   readonly deployments: ReadonlyArray<Deployment>
-  readonly providers: ReadonlyArray<Provider>
+  readonly providers: ReadonlyArray<Provider.Provider>
 }
 
 export class Catalog extends Context.Service<
@@ -17,6 +17,8 @@ export class Catalog extends Context.Service<
   {
     /** By account ID. */
     readonly accounts: ReadonlyMap<string, ProviderAccount>
+    /** The account of a deployment, with what the provider says of the deployment's model. */
+    readonly targetOf: (deployment: Deployment) => ProviderAccount | undefined
     /** The model names of the installation, in the order of the configuration. */
     readonly modelNames: ReadonlyArray<string>
     /** The deployments of a model name; none if it is unknown or the principal may not use it. */
@@ -42,13 +44,18 @@ export const make = ({ accounts, deployments, providers }: CatalogInput): Catalo
     const provider = providerById.get(account.provider)
     if (provider === undefined) problems.push(`account ${account.id}: unknown provider ${account.provider}`)
     else if (byId.has(account.id)) problems.push(`account ${account.id} is given twice`)
-    else byId.set(account.id, { account, provider })
+    else byId.set(account.id, { account, provider: Provider.of(provider, account) })
   }
   const byModel = new Map<string, Array<Deployment>>()
+  const targets = new Map<string, ProviderAccount>()
   const seen = new Set<string>()
   for (const deployment of deployments) {
-    if (!byId.has(deployment.account)) {
-      problems.push(`deployment ${deployment.id}: unknown account ${deployment.account}`)
+    const target = byId.get(deployment.account)
+    if (target === undefined) problems.push(`deployment ${deployment.id}: unknown account ${deployment.account}`)
+    else {
+      const { account } = target
+      const provider = providerById.get(account.provider) ?? target.provider
+      targets.set(deployment.id, { account, provider: Provider.of(provider, account, deployment.model) })
     }
     if (seen.has(deployment.id)) problems.push(`deployment ${deployment.id} is given twice`)
     seen.add(deployment.id)
@@ -65,6 +72,7 @@ export const make = ({ accounts, deployments, providers }: CatalogInput): Catalo
   const deploymentsOf = (modelName: string): ReadonlyArray<Deployment> => byModel.get(modelName) ?? []
   return Catalog.of({
     accounts: byId,
+    targetOf: ({ account, id }) => targets.get(id) ?? byId.get(account),
     modelNames,
     deploymentsOf,
     deployments: (modelName, principal) => (mayUseModel(principal, modelName) ? deploymentsOf(modelName) : []),

@@ -36,6 +36,10 @@ export const parseJson = (text: string): unknown => {
   }
 }
 
+/** What the answer to a call says. */
+export const parseAnswer = (text: string, { reads }: Pick<ProviderCall, "reads">): unknown =>
+  reads === "text" ? text : parseJson(text)
+
 /** At most `limit` bytes of a body; the rest is given up. */
 const readText = (response: HttpTransport.TransportResponse, limit: number): Effect.Effect<string> =>
   Effect.tryPromise(async () => {
@@ -71,6 +75,7 @@ export const redact = (text: string, { account }: ProviderAccount, { secret, url
     secret === undefined ? "" : Redacted.value(secret),
     ...Object.values(account.headers),
     ...addressesOf(account.baseUrl),
+    ...addressesOf(account.bucket?.baseUrl),
     ...addressesOf(url)
   ]
   // In one pass, the longest first: one may be a part of another.
@@ -104,7 +109,7 @@ const untouched: ReadonlySet<number> = new Set([408, 501, 503, 529])
 /** What an answer whose status is none of success means for the call. */
 export const classify = Effect.fnUntraced(function* (
   target: ProviderAccount,
-  call: Named & Pick<ProviderCall, "url">,
+  call: Named & Pick<ProviderCall, "reads" | "url">,
   response: HttpTransport.TransportResponse,
   secret?: Redacted.Redacted<string>
 ) {
@@ -117,7 +122,7 @@ export const classify = Effect.fnUntraced(function* (
   // Of files it may be said that there are too many of them, which no waiting helps.
   if (status === 429 && !call.name.startsWith("files.")) return yield* throttled
   const text = yield* readText(response, errorBodyLimit)
-  const refusal = target.provider.decodeRefusal(parseJson(text), { status, call: call.name })
+  const refusal = target.provider.decodeRefusal(parseAnswer(text, call), { status, call: call.name })
   const meaning = refusal?.meaning ?? null
   if (status === 429 && meaning !== "quota") return yield* throttled
   // Some say so of what the call names, and not of who calls.

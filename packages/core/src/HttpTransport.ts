@@ -5,13 +5,17 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import type { Bytes } from "./Bytes.ts"
+import type { StorageError } from "./StorageError.ts"
 import type { Tokens } from "./Usage.ts"
 
 /** A streamed body of known length. */
 export interface StreamBody {
   readonly bytes: Bytes
   readonly length: number
+  /** The same bytes once more, for who has to know all of them before the first one goes out. */
+  readonly reopen?: Effect.Effect<Bytes, StorageError, Scope.Scope> | undefined
 }
 
 export type RequestBody = Uint8Array | StreamBody

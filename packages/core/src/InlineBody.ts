@@ -37,19 +37,19 @@ export const fill = (
     const message = `The file ${missing[1].id} cannot be used: the model takes no such file within a call.`
     return Effect.fail(invalid(message, null, "file_not_available"))
   }
-  return Effect.map(
-    Effect.forEach(parts, (part) => {
-      const content = contents.get(part)
-      if (content === undefined) {
-        const bytes = encoder.encode(part)
-        return Effect.succeed({ bytes: Bytes.fromArray(bytes) as Bytes.Bytes, length: bytes.length })
-      }
-      const { length, open } = content.as
-      return Effect.map(open, (bytes) => ({ bytes: Base64.encode(bytes), length: Base64.lengthOf(length) }))
-    }),
-    (pieces) => ({
-      bytes: Bytes.inSequence(pieces.map(({ bytes }) => bytes)),
-      length: pieces.reduce((sum, { length }) => sum + length, 0)
-    })
+  const pieces = parts.map((part) => {
+    const content = contents.get(part)
+    if (content === undefined) {
+      const bytes = encoder.encode(part)
+      return { length: bytes.length, open: Effect.succeed<Bytes.Bytes>(Bytes.fromArray(bytes)) }
+    }
+    const { length, open } = content.as
+    return { length: Base64.lengthOf(length), open: Effect.map(open, Base64.encode) }
+  })
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  const opened = Effect.map(
+    Effect.forEach(pieces, ({ open }) => open),
+    Bytes.inSequence
   )
+  return Effect.map(opened, (bytes) => ({ bytes, length, reopen: opened }))
 }

@@ -114,7 +114,7 @@ export const make = Effect.gen(function* () {
 
   /** How each file would come to a candidate, and how good that is; or what keeps one of them from it. */
   const assess = (call: RoutedCall, files: ReadonlyArray<ManagedFile>, candidate: Candidate, now: number) => {
-    const target = catalog.accounts.get(candidate.deployment.account)
+    const target = catalog.targetOf(candidate.deployment)
     if (target === undefined) return { able: false, file: undefined, reason: null } as const
     const inlined: Array<ManagedFile> = []
     let missing = 0
@@ -133,7 +133,7 @@ export const make = Effect.gen(function* () {
   const filter = Effect.fnUntraced(function* (call: RoutedCall, candidates: ReadonlyArray<Candidate>) {
     const now = yield* Clock.currentTimeMillis
     const files = neededFiles(call)
-    const targets = candidates.flatMap(({ deployment }) => catalog.accounts.get(deployment.account) ?? [])
+    const targets = candidates.flatMap(({ deployment }) => catalog.targetOf(deployment) ?? [])
     yield* placing.inspect(call, files, targets)
     const assessed = candidates.map((candidate) => assess(call, files, candidate, now))
     const able = assessed.flatMap((each) => (each.able ? [each.candidate] : []))
@@ -165,10 +165,11 @@ export const make = Effect.gen(function* () {
   /** Brings the files to the deployment, and tells what stands for them in the body. */
   const place = Effect.fnUntraced(function* (
     call: ModelCall,
-    { account }: Deployment
+    deployment: Deployment
   ): Effect.fn.Return<FilePlacing.Placing, CallError | AccountFailure> {
-    const target = catalog.accounts.get(account)
+    const target = catalog.targetOf(deployment)
     if (target === undefined) return { edits: [], placements: undefined }
+    const { account } = deployment
     const now = yield* Clock.currentTimeMillis
     const placed = new Map<string, FilePlacing.Placed>()
     const missing: Array<readonly [id: string, file: ManagedFile]> = []

@@ -25,6 +25,10 @@ export interface ProviderCall {
   readonly path: string
   /** An address that the provider gave, such as one for an upload, in the place of a path. It is not logged. */
   readonly url?: string | undefined
+  /** Where the path leads: below the account's base URL, or to its bucket. Default: `api`. */
+  readonly place?: "api" | "bucket" | undefined
+  /** What the answer is read as. Default: JSON. */
+  readonly reads?: "json" | "text" | undefined
   /** False for a signed address: it gets neither the credentials nor the account's headers. */
   readonly credentials?: boolean | undefined
   /** Statuses beside those of success that are an answer, such as a redirect that is followed by hand. */
@@ -89,7 +93,7 @@ export interface PartProtocol {
   readonly decodeCompleted: (body: unknown) => Decoded<RemoteFile>
 }
 
-/** The answer to a call of an upload. A body that is no JSON is undefined. */
+/** The answer to a call of an upload. A body that is no JSON is undefined, unless it was to be read as text. */
 export interface UploadAnswer extends Pick<TransportResponse, "status" | "headers"> {
   readonly body: unknown
 }
@@ -218,8 +222,9 @@ export interface ContainerFileProtocol {
  * - `quota`: the account has no room for more files
  * - `too_large`: another provider may take what this one does not
  * - `credentials`: the account's credentials are not accepted
+ * - `file`: it cannot have a file that the call names, which may be there or not
  */
-export const refusalMeanings = ["gone", "quota", "too_large", "credentials"] as const
+export const refusalMeanings = ["gone", "quota", "too_large", "credentials", "file"] as const
 export type RefusalMeaning = (typeof refusalMeanings)[number]
 
 /** A provider's refusal, read from its error answer. */
@@ -257,11 +262,33 @@ export interface PlacedFile {
   readonly contentType: string
 }
 
+/** A request as it is about to go out. */
+export interface SignedRequest {
+  readonly call: ProviderCall
+  readonly url: string
+  /** Milliseconds since 1970. */
+  readonly now: number
+  /** The SHA-256 of the body in hex. Null for what goes to a bucket, where nothing may be read twice. */
+  readonly digest: string | null
+}
+
 export interface Provider {
   /** What the configuration calls it, such as `openai`. */
   readonly id: string
   /** The headers that authenticate a call. They hold the secret. */
   readonly authorize: (account: Account, secret: Redacted.Redacted<string>) => Headers
+  /**
+   * The same where the headers depend on the request, as a signature does; `authorize` then says what can be said without
+   * it. Null: they do not.
+   */
+  readonly sign:
+    | ((request: SignedRequest, account: Account, secret: Redacted.Redacted<string>) => Promise<Headers>)
+    | null
+  /**
+   * The provider as an account has it, or one model of the account, such as one that takes no files by reference. Null:
+   * it is the same for all.
+   */
+  readonly specialise: ((account: Account, model: string | null) => Provider) | null
   /** The call as this account wants it, such as with its version of the API in the path. */
   readonly address: (call: ProviderCall, account: Account) => ProviderCall
   /** Null: there is no place for files, so they only come within calls. */
@@ -301,6 +328,8 @@ export type Options<Files extends FileProtocol | null> = Pick<Provider, "authori
 export const make = <Files extends FileProtocol | null>(
   options: Options<Files>
 ): Provider & { readonly files: Files } => ({
+  sign: null,
+  specialise: null,
   address: (call) => call,
   capabilities: options.files === null ? FileCapabilities.none : FileCapabilities.byReference,
   filePart: null,
@@ -316,3 +345,7 @@ export const make = <Files extends FileProtocol | null>(
   containerFiles: null,
   ...options
 })
+
+/** What an account, or one model of it, has of a provider. */
+export const of = (provider: Provider, account: Account, model: string | null = null): Provider =>
+  provider.specialise?.(account, model) ?? provider

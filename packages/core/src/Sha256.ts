@@ -12,12 +12,14 @@ export interface Hasher {
 
 export class Sha256 extends Context.Service<Sha256, { readonly hasher: () => Hasher }>()("@omnifile/core/Sha256") {}
 
-export const layerPortable: Layer.Layer<Sha256> = Layer.succeed(Sha256, {
+export const portable: Sha256["Service"] = {
   hasher: () => {
     const hash = sha256.create()
     return { update: (chunk) => void hash.update(chunk), digest: () => bytesToHex(hash.digest()) }
   }
-})
+}
+
+export const layerPortable: Layer.Layer<Sha256> = Layer.succeed(Sha256, portable)
 
 const encoder = new TextEncoder()
 

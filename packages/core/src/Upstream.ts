@@ -20,6 +20,7 @@ import * as HttpTransport from "./HttpTransport.ts"
 import type { Decoded, Provider, ProviderCall, RemoteFile, UploadAnswer, UploadStep } from "./Provider.ts"
 import * as ProviderError from "./ProviderError.ts"
 import * as ProviderMetrics from "./ProviderMetrics.ts"
+import * as Signing from "./Signing.ts"
 import * as Span from "./Span.ts"
 
 /** An account together with the protocol that it speaks. */
@@ -86,6 +87,7 @@ const noHeaders: Readonly<Record<string, string>> = {}
 const make = Effect.gen(function* () {
   const transport = yield* HttpTransport.HttpTransport
   const { secretOf } = yield* Credentials
+  const signed = yield* Signing.make
 
   const sendWith = Effect.fnUntraced(function* (
     target: ProviderAccount,
@@ -100,17 +102,24 @@ const make = Effect.gen(function* () {
       return yield* FailedAnswer.failed(target, call, new ProviderError.Unintelligible({ message }))
     }
     const secret = yield* secretOf(account)
+    const isApi = call.place !== "bucket"
+    const url = call.url ?? (isApi ? account.baseUrl : (account.bucket?.baseUrl ?? "")) + call.path
+    const authorized = !credentials
+      ? noHeaders
+      : provider.sign === null
+        ? provider.authorize(account, secret)
+        : yield* signed(provider.sign, target, { call, url }, secret)
     const scope = yield* Effect.scope
     const response = yield* Effect.uninterruptibleMask((restore) =>
       restore(
         transport.send({
           method: call.method,
-          url: call.url ?? account.baseUrl + call.path,
+          url,
           headers: {
-            ...(credentials ? account.headers : noHeaders),
+            ...(credentials && isApi ? account.headers : noHeaders),
             ...call.headers,
             ...(credentials ? traceHeaders : noHeaders),
-            ...(credentials ? provider.authorize(account, secret) : noHeaders)
+            ...authorized
           },
           body: call.body,
           connectTimeout: account.policy.connectTimeout,
@@ -167,7 +176,7 @@ const make = Effect.gen(function* () {
       catch: (cause) =>
         FailedAnswer.failed(target, call, new ProviderError.Unreachable({ timedOut: false, cause }), true)
     })
-    const decoded = decode({ status, headers, body: FailedAnswer.parseJson(decoder.decode(bytes)) })
+    const decoded = decode({ status, headers, body: FailedAnswer.parseAnswer(decoder.decode(bytes), call) })
     if (Result.isSuccess(decoded)) return decoded.success
     const message = FailedAnswer.redact(decoded.failure, target, call)
     return yield* FailedAnswer.failed(target, call, new ProviderError.Unintelligible({ message }), true)

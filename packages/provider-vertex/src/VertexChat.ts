@@ -1,6 +1,9 @@
 /** OpenAI's chat completions and responses on Vertex AI's models of Google and Anthropic, by the AI SDK's code for them. */
 import * as Translator from "@omnifile/translation/Translator"
 
+/** Models of Anthropic have an endpoint, and a wire, of their own. */
+export const isClaude = (model: string): boolean => model.startsWith("claude-")
+
 const models = async (): Promise<Translator.Model> => {
   // The entries for the edge come without a library that looks for credentials on this machine.
   const [{ createGoogleVertex }, { createGoogleVertexAnthropic }] = await Promise.all([
@@ -8,7 +11,7 @@ const models = async (): Promise<Translator.Model> => {
     import("@ai-sdk/google-vertex/anthropic/edge")
   ])
   return (name, { fetch, key, origin }) =>
-    name.startsWith("claude-")
+    isClaude(name)
       ? createGoogleVertexAnthropic({
           baseURL: `${origin}/publishers/anthropic/models`,
           generateAuthToken: async () => key,
@@ -20,7 +23,7 @@ const models = async (): Promise<Translator.Model> => {
 /** Claude fetches nothing on Vertex AI, whatever Gemini may. Only Claude has a word for one tool at a time. */
 export const chat = Translator.make({
   load: models,
-  reference: "vertex",
+  reference: null,
   fetches: false,
   serial: { anthropic: { disableParallelToolUse: true } }
 })

@@ -4,16 +4,18 @@ import { CRC32C } from "@google-cloud/storage"
 import { BlobStore } from "@omnifile/core/BlobStore"
 import * as Bytes from "@omnifile/core/Bytes"
 import * as BlobStoreSuite from "@omnifile/testkit/BlobStoreSuite"
+import * as GcsServer from "@omnifile/testkit/servers/GcsServer"
 import { bytesOf, chunked, digestOf } from "@omnifile/testkit/suites/content"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { afterAll } from "vitest"
 import * as Crc32c from "../src/Crc32c.ts"
 import * as GcsBlobs from "../src/GcsBlobs.ts"
-import * as GcsServer from "./GcsServer.ts"
 
 const KiB = 1024
-const server = await GcsServer.start()
+const server = await GcsServer.start({ crc32c: (bytes) => Crc32c.toText(Crc32c.update(0, bytes)) })
+afterAll(() => server.stop())
 const chunkSize = 256 * KiB
 const options: GcsBlobs.Options = { ...server.options, chunkSize }
 const kept = { ...server.options, chunkSize: KiB * KiB }

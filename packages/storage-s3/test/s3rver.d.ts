@@ -1,6 +1,7 @@
 /** What the tests use of s3rver, which has no declarations. */
 declare module "@20minutes/s3rver" {
   import type { IncomingMessage, Server } from "node:http"
+  import type { Readable } from "node:stream"
 
   interface Context {
     readonly req: IncomingMessage
@@ -17,6 +18,8 @@ declare module "@20minutes/s3rver" {
   interface Store {
     putContent: (path: string, content: unknown) => Promise<readonly [size: number, md5: string]>
     existsObject: (bucket: string, key: string) => Promise<boolean>
+    getObject: (bucket: string, key: string) => Promise<{ readonly content: Readable } | null>
+    deleteObject: (bucket: string, key: string) => Promise<void>
   }
 
   export default class S3rver {

@@ -28,10 +28,13 @@ const ofContent = (base64: string, type: string, filename?: string): LanguageMod
   ...(filename === undefined ? {} : { filename })
 })
 
-/** A file of ours. `key` is the name by which the provider's models look for what is theirs in a reference. */
+/**
+ * A file of ours. `key` is the name by which the provider's models look for what is theirs in a reference; null if that is
+ * an address.
+ */
 export const ofFile = (
   files: ReadonlyMap<string, FilePlacement>,
-  key: string,
+  key: string | null,
   id: string,
   param: string
 ): LanguageModelV4FilePart => {
@@ -40,14 +43,11 @@ export const ofFile = (
     throw unsupported("Only files that were uploaded here can be used with this model.", param)
   }
   const { as, contentType, filename } = placement
-  return as._tag === "Reference"
-    ? {
-        type: "file",
-        mediaType: contentType,
-        filename,
-        data: { type: "reference", reference: { [key]: as.value } }
-      }
-    : { type: "file", mediaType: contentType, filename, data: { type: "data", data: as.sentinel } }
+  const file = { type: "file", mediaType: contentType, filename } as const
+  if (as._tag === "Inline") return { ...file, data: { type: "data", data: as.sentinel } }
+  return key === null
+    ? { ...file, data: { type: "url", url: new URL(as.value) } }
+    : { ...file, data: { type: "reference", reference: { [key]: as.value } } }
 }
 
 /** Content in the request itself: a `data:` URL, or base64 alone whose beginning tells what it is. */

@@ -28,8 +28,8 @@ export type Model = (
 export interface Options {
   /** The provider's models. They are loaded with the first call, since they are large. */
   readonly load: () => Promise<Model>
-  /** The name by which the models look for what is theirs in a reference to a file. */
-  readonly reference: string
+  /** The name by which the models look for what is theirs in a reference to a file. Null: it is an address. */
+  readonly reference: string | null
   /** Whether the provider fetches images and documents from addresses in a request. */
   readonly fetches: boolean
   /** What tells the models to call only one tool at a time. */

@@ -23,7 +23,9 @@ describe("a configuration file", () => {
             inlineBelow: null,
             apiVersion: null,
             auth: "api_key",
-            quota: null
+            quota: null,
+            region: null,
+            bucket: null
           }
         ]
       )

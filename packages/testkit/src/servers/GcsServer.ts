@@ -1,13 +1,10 @@
 /**
- * As much of the JSON API of Google Cloud Storage as the backend uses, in this process: uploads in one request and in
- * resumable sessions, with preconditions; reads with ranges; metadata; removal.
+ * As much of the JSON API of Google Cloud Storage as omnifile uses, in this process: uploads in one request and in
+ * resumable sessions, with preconditions; reads with ranges; metadata; lists; removal.
  */
-import type { CloudHooks } from "@omnifile/testkit/BlobStoreSuite"
 import { once } from "node:events"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
-import { afterAll } from "vitest"
-import * as Crc32c from "../src/Crc32c.ts"
-import type { Options } from "../src/GcsBlobs.ts"
+import type { CloudHooks, CloudRequest } from "../suites/blobCloudCases.ts"
 
 const bucket = "omnifile-test"
 
@@ -16,6 +13,7 @@ interface StoredObject {
   readonly body: Buffer
   readonly crc32c: string
   readonly metadata: unknown
+  readonly timeCreated: string
 }
 
 interface Session {
@@ -25,12 +23,20 @@ interface Session {
   chunks: Array<Buffer>
 }
 
+export interface Options {
+  /** The checksum of content as the service writes it. Default: none that any client could compare. */
+  readonly crc32c?: (bytes: Uint8Array) => string
+}
+
 export interface TestServer {
-  readonly options: Options
-  readonly objects: ReadonlyMap<string, StoredObject>
+  readonly options: { readonly bucket: string; readonly prefix: string; readonly endpoint: string }
+  readonly requests: Array<CloudRequest>
+  /** What is taken out of it is gone. */
+  readonly objects: Map<string, StoredObject>
   /** Uploads that are neither finished nor ended. */
   readonly sessions: ReadonlyMap<string, Session>
   readonly cut: () => void
+  readonly stop: () => Promise<void>
   readonly hooks: CloudHooks
 }
 
@@ -48,8 +54,28 @@ const json = (value: unknown, status = 200): Answer => ({
 
 const error = (status: number): Answer => json({ error: { code: status, message: `status ${status}` } }, status)
 
-const described = ({ body, crc32c, metadata, name }: StoredObject): Answer =>
-  json({ ...(metadata as object), name, bucket, generation: "1", size: String(body.byteLength), crc32c })
+const resourceOf = ({ body, crc32c, metadata, name, timeCreated }: StoredObject) => ({
+  ...(metadata as object),
+  name,
+  bucket,
+  generation: "1",
+  size: String(body.byteLength),
+  timeCreated,
+  crc32c
+})
+
+const described = (object: StoredObject): Answer => json(resourceOf(object))
+
+/** In the order of their names; the token of a page is the last name of the one before. */
+const listed = (objects: ReadonlyMap<string, StoredObject>, query: URLSearchParams): Answer => {
+  const after = query.get("pageToken") ?? ""
+  const matching = [...objects.values()]
+    .filter(({ name }) => name.startsWith(query.get("prefix") ?? "") && name > after)
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  const items = matching.slice(0, Number(query.get("maxResults") ?? 1000))
+  const nextPageToken = items.length < matching.length ? items.at(-1)?.name : undefined
+  return json({ kind: "storage#objects", items: items.map(resourceOf), nextPageToken })
+}
 
 /** The two parts of a `multipart/related` body: metadata and content. */
 const readRelated = (contentType: string, body: Buffer): { readonly metadata: unknown; readonly content: Buffer } => {
@@ -64,13 +90,13 @@ const readRelated = (contentType: string, body: Buffer): { readonly metadata: un
   }
 }
 
-const makeStore = () => {
+const makeStore = (crc32c: NonNullable<Options["crc32c"]>) => {
   const objects = new Map<string, StoredObject>()
   const sessions = new Map<string, Session>()
 
   const store = (name: string, query: URLSearchParams, metadata: unknown, body: Buffer): Answer => {
     if (query.get("ifGenerationMatch") === "0" && objects.has(name)) return error(412)
-    const object = { name, body, crc32c: Crc32c.toText(Crc32c.update(0, body)), metadata }
+    const object = { name, body, crc32c: crc32c(body), metadata, timeCreated: new Date().toISOString() }
     objects.set(name, object)
     return described(object)
   }
@@ -117,10 +143,13 @@ const makeStore = () => {
       return { status: sessions.delete(session) ? 499 : 404 }
     }
     if (url.pathname === `/upload/storage/v1/b/${bucket}/o`) {
+      const contentType = headers["content-type"] ?? ""
       if (query.get("uploadType") === "resumable") return begin(url, body)
-      const { content, metadata } = readRelated(headers["content-type"] ?? "", body)
+      if (query.get("uploadType") === "media") return store(query.get("name") ?? "", query, { contentType }, body)
+      const { content, metadata } = readRelated(contentType, body)
       return store(query.get("name") ?? "", query, metadata, content)
     }
+    if (url.pathname === `/storage/v1/b/${bucket}/o`) return listed(objects, query)
     const [, name = ""] = new RegExp(`^/storage/v1/b/${bucket}/o/([^/]+)$`).exec(url.pathname) ?? []
     const object = objects.get(decodeURIComponent(name))
     if (object === undefined) return error(404)
@@ -133,12 +162,14 @@ const makeStore = () => {
   return { objects, sessions, carryOut }
 }
 
-export const start = async (): Promise<TestServer> => {
-  const { carryOut, objects, sessions } = makeStore()
+export const start = async ({ crc32c = () => "" }: Options = {}): Promise<TestServer> => {
+  const { carryOut, objects, sessions } = makeStore(crc32c)
+  const requests: Array<CloudRequest> = []
   const hooks: CloudHooks = { onRequest: async () => undefined, onAnswer: () => false }
 
   const serve = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
     const request = { method: incoming.method ?? "", url: incoming.url ?? "", headers: incoming.headers }
+    requests.push(request)
     const chunks: Array<Buffer> = []
     for await (const chunk of incoming) chunks.push(chunk as Buffer)
     const refusal = await hooks.onRequest(request)
@@ -154,15 +185,18 @@ export const start = async (): Promise<TestServer> => {
   await once(server, "listening")
   const address = server.address()
   if (address === null || typeof address === "string") throw new Error("the server has no port")
-  afterAll(() => {
-    server.closeAllConnections()
-    server.close()
-  })
   return {
     options: { bucket, prefix: "blobs/", endpoint: `http://127.0.0.1:${address.port}` },
+    requests,
     objects,
     sessions,
     cut: () => server.closeAllConnections(),
+    stop: async () => {
+      const closed = once(server, "close")
+      server.close()
+      server.closeAllConnections()
+      await closed
+    },
     hooks
   }
 }
