@@ -48,11 +48,18 @@ const rules = (given) => {
 const table = (head, rows) =>
   [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n")
 
-const filesOf = ({ batches, files, fineTuning, foreignBatches, id }) =>
+/** Providers, and after each what it is for an account with a bucket, where that makes a difference. */
+const entries = builtInProviders.flatMap((provider) => {
+  const name = `\`${provider.id}\``
+  const filled = provider.specialise?.({ bucket: { name: "", prefix: "", baseUrl: "" } }, null)
+  return [{ ...provider, name }, ...(filled === undefined ? [] : [{ ...filled, name: `${name} with a bucket` }])]
+})
+
+const filesOf = ({ batches, files, fineTuning, foreignBatches, name }) =>
   files === null
-    ? [`\`${id}\``, none, none, none, spoken(batches !== null, foreignBatches !== null), none]
+    ? [name, none, none, none, spoken(batches !== null, foreignBatches !== null), none]
     : [
-        `\`${id}\``,
+        name,
         upload(files),
         files.content === null ? "no" : "where the provider allows it",
         life(files),
@@ -78,7 +85,7 @@ const uses = (provider) =>
   Object.entries(provider.capabilities)
     .filter(([use]) => speaks(provider)[use])
     .map(([use, { inline, reference, requestBytes }]) => [
-      `\`${provider.id}\``,
+      provider.name,
       use,
       rules(reference),
       rules(inline),
@@ -99,7 +106,7 @@ What accounts with \`provider: NAME\` can do. The gateway decides by the same va
 gateway answers with its own bytes in any case. **Kept**: for how long a copy may be kept; one that is wanted after that is
 made again. **Batches**: of OpenAI's JSONL, as it is or translated line by line.
 
-${table(["Provider", "Copy", "Given out", "Kept", "Batches", "Fine-tuning"], builtInProviders.map(filesOf))}
+${table(["Provider", "Copy", "Given out", "Kept", "Batches", "Fine-tuning"], entries.map(filesOf))}
 
 ## Calls
 
@@ -111,9 +118,10 @@ ${table(["Provider", "Chat completions", "Responses", "Messages"], builtInProvid
 
 Which content a call may name by the ID of a file of which the provider has a copy, and which goes within the call in
 base64 (\`files: inline\`, or where there is no other way), each with the most bytes of one file. What a table does not have
-is refused with 400 before anything is sent.
+is refused with 400 before anything is sent. By reference, only Amazon's Nova takes files on Bedrock and only Google's models
+on Vertex AI; all others get them within the call there.
 
-${table(["Provider", "Call", "By reference", "Within the call", "Whole request"], builtInProviders.flatMap(uses))}
+${table(["Provider", "Call", "By reference", "Within the call", "Whole request"], entries.flatMap(uses))}
 `
 
 if (process.argv.includes("--check")) {

@@ -6,7 +6,7 @@ import type { Account } from "@omnifile/core/Account"
 import { BlobStore } from "@omnifile/core/BlobStore"
 import { RegistryBackend } from "@omnifile/core/RegistryBackend"
 import * as Upstream from "@omnifile/core/Upstream"
-import type { Provider } from "@omnifile/core/Provider"
+import * as Provider from "@omnifile/core/Provider"
 import { ProviderError } from "@omnifile/core/ProviderError"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -16,7 +16,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Backends from "./Backends.ts"
 import type { Configuration } from "./config/Configuration.ts"
-import * as EntraCredentials from "./EntraCredentials.ts"
+import * as AccountCredentials from "./AccountCredentials.ts"
 import * as UndiciTransport from "./UndiciTransport.ts"
 
 export interface Finding {
@@ -171,19 +171,23 @@ const oneClock = (findings: ReadonlyArray<Finding>): ReadonlyArray<Finding> => {
 /** Looks at everything, in the order of the answer. */
 export const examine = (
   configuration: Configuration,
-  providers: ReadonlyArray<Provider>
+  providers: ReadonlyArray<Provider.Provider>
 ): Effect.Effect<ReadonlyArray<Finding>> =>
   Effect.gen(function* () {
     const found = yield* Effect.forEach(
       configuration.accounts,
       (each): Effect.Effect<ReadonlyArray<Finding>, never, Upstream.Upstream> => {
         const provider = providers.find(({ id }) => id === each.provider)
-        return provider === undefined ? Effect.succeed([]) : account({ account: each, provider })
+        return provider === undefined
+          ? Effect.succeed([])
+          : account({ account: each, provider: Provider.of(provider, each) })
       },
       { concurrency: 4 }
     )
     return [...(yield* storage(configuration)), ...oneClock(found.flat()), ...secrets(configuration)]
-  }).pipe(Effect.provide(Layer.provide(Upstream.layer, [UndiciTransport.layer, EntraCredentials.layer(configuration)])))
+  }).pipe(
+    Effect.provide(Layer.provide(Upstream.layer, [UndiciTransport.layer, AccountCredentials.layer(configuration)]))
+  )
 
 /** One line for each finding. */
 export const toText = (findings: ReadonlyArray<Finding>): string =>

@@ -11,7 +11,7 @@ import * as Backends from "./Backends.ts"
 import type { Doctor as DoctorCommand } from "./CommandLine.ts"
 import type { Configuration } from "./config/Configuration.ts"
 import * as Doctor from "./Doctor.ts"
-import * as EntraCredentials from "./EntraCredentials.ts"
+import * as AccountCredentials from "./AccountCredentials.ts"
 import * as UndiciTransport from "./UndiciTransport.ts"
 
 /** It could not be looked at. */
@@ -24,7 +24,7 @@ const layer = (configuration: Configuration, providers: ReadonlyArray<Provider>)
     Layer.provide(Layer.provide(Registry.layer, Backends.registry(configuration))),
     Layer.provide(Backends.content(configuration)),
     Layer.provide(Catalog.layer({ accounts, deployments, providers })),
-    Layer.provide(Layer.provide(Upstream.layer, [UndiciTransport.layer, EntraCredentials.layer(configuration)]))
+    Layer.provide(Layer.provide(Upstream.layer, [UndiciTransport.layer, AccountCredentials.layer(configuration)]))
   )
 }
 

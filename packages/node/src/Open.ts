@@ -22,7 +22,7 @@ import * as Backends from "./Backends.ts"
 import { type Configuration, directoryOf } from "./config/Configuration.ts"
 import type { Environment } from "./config/Interpolation.ts"
 import * as SecretFile from "./config/SecretFile.ts"
-import * as EntraCredentials from "./EntraCredentials.ts"
+import * as AccountCredentials from "./AccountCredentials.ts"
 import * as Gateway from "./Gateway.ts"
 import * as Logging from "./Logging.ts"
 import * as NodeBodies from "./NodeBodies.ts"
@@ -91,7 +91,7 @@ const coreOptions = ({ configuration, hooks, providers = [] }: OpenOptions): Omn
 const layerBackends = (options: OpenOptions) =>
   Layer.mergeAll(
     UndiciTransport.layer,
-    EntraCredentials.layer(options.configuration),
+    AccountCredentials.layer(options.configuration),
     options.storage ?? Backends.layer(options.configuration),
     NodeMd5.layer,
     NodeSha256.layer,

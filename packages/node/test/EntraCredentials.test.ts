@@ -18,7 +18,7 @@ import type { AddressInfo } from "node:net"
 import { text as streamText } from "node:stream/consumers"
 import { inspect } from "node:util"
 import type { EntraIdentity } from "../src/config/EntraSection.ts"
-import * as EntraCredentials from "../src/EntraCredentials.ts"
+import * as AccountCredentials from "../src/AccountCredentials.ts"
 import * as EntraLibrary from "../src/EntraLibrary.ts"
 
 const account = (fields: Partial<Account> = {}) =>
@@ -65,8 +65,9 @@ const makeIssuer = (): Issuer => {
 }
 
 const layerOf = (issuer: Issuer, ...accounts: ReadonlyArray<Account>) =>
-  EntraCredentials.layer({ accounts: accounts.length === 0 ? [account()] : accounts }, () =>
-    Promise.resolve(issuer.credential)
+  AccountCredentials.layer(
+    { accounts: accounts.length === 0 ? [account()] : accounts },
+    { entra: () => Promise.resolve(issuer.credential) }
   )
 
 const tokenOf = (of = account()) =>
@@ -268,8 +269,9 @@ const leadingTo = (url: string): Options => ({
 
 describe("the library for Microsoft Entra", () => {
   const layer = (url: string, identity: EntraIdentity) =>
-    EntraCredentials.layer({ accounts: [account()], entra: new Map([["france", identity]]) }, (known) =>
-      EntraLibrary.open(known, leadingTo(url))
+    AccountCredentials.layer(
+      { accounts: [account()], entra: new Map([["france", identity]]) },
+      { entra: (known) => EntraLibrary.open(known, leadingTo(url)) }
     )
 
   it.live("gets a token for an application", () =>

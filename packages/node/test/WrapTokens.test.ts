@@ -7,7 +7,7 @@ import * as HostSuite from "@omnifile/testkit/HostSuite"
 import type { Emulator } from "@omnifile/testkit/OpenAIEmulator"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as EntraCredentials from "../src/EntraCredentials.ts"
+import * as AccountCredentials from "../src/AccountCredentials.ts"
 import * as Open from "../src/Open.ts"
 import * as Wrap from "../src/Wrap.ts"
 
@@ -45,7 +45,7 @@ const credential = {
 const optionsOf = (emulator: Emulator): Open.OpenOptions => {
   const { configuration, storage, ...base } = Installation.make(emulator, WatchedStorage.make())
   const accounts = [keyless, ...configuration.accounts]
-  const tokens = EntraCredentials.layer({ accounts }, () => Promise.resolve(credential))
+  const tokens = AccountCredentials.layer({ accounts }, { entra: () => Promise.resolve(credential) })
   return {
     ...base,
     // In the place of Microsoft's own.

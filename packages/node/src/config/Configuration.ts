@@ -10,9 +10,11 @@ import type * as LogLevel from "effect/LogLevel"
 import type * as Redacted from "effect/Redacted"
 import { readFile } from "node:fs/promises"
 import { resolve } from "node:path"
+import type { AwsIdentity } from "./AwsSection.ts"
 import { ConfigurationError } from "./ConfigurationError.ts"
 import { decode } from "./Decoder.ts"
 import type { EntraIdentity } from "./EntraSection.ts"
+import type { GoogleIdentity } from "./GoogleSection.ts"
 import type { Environment } from "./Interpolation.ts"
 import type { LimitSettings } from "./LimitsSection.ts"
 import type { CacheLocation, ContentLocation, RegistryLocation } from "./StorageLocation.ts"
@@ -60,6 +62,10 @@ export interface Configuration {
   readonly accounts: ReadonlyArray<Account>
   /** Who asks for the tokens of accounts that have none, by ID of the account. Default: the identity of the machine. */
   readonly entra?: ReadonlyMap<string, EntraIdentity> | undefined
+  /** What signs the requests of accounts on AWS, by ID of the account. Default: what AWS's tools find on the machine. */
+  readonly aws?: ReadonlyMap<string, AwsIdentity> | undefined
+  /** Whose tokens accounts on Google Cloud have, by ID of the account. Default: those of what the machine is. */
+  readonly google?: ReadonlyMap<string, GoogleIdentity> | undefined
   readonly deployments: ReadonlyArray<Deployment>
   readonly keys: ReadonlyArray<ApiKey>
   /** Beside the limits that keys have of their own. Default: none. */

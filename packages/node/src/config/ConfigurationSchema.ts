@@ -1,11 +1,15 @@
 /** The shape of a configuration: its fields, which of them may be left out, and what each may hold. */
+import { authKinds } from "@omnifile/core/Account"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import type * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
+import * as AwsSection from "./AwsSection.ts"
+import * as BucketSection from "./BucketSection.ts"
 import * as EntraSection from "./EntraSection.ts"
 import * as Field from "./Field.ts"
+import * as GoogleSection from "./GoogleSection.ts"
 import * as JobsSection from "./JobsSection.ts"
 import * as LimitsSection from "./LimitsSection.ts"
 import * as RetentionSection from "./RetentionSection.ts"
@@ -47,8 +51,11 @@ const makeAccount = ({ providers }: Options) =>
     files: Schema.optional(Field.choice("auto", "reference", "inline")),
     inline_below: Schema.optional(Field.size),
     api_version: Schema.optional(Field.apiVersion),
-    auth: Schema.optional(Field.choice("api_key", "entra")),
+    auth: Schema.optional(Field.choice(...authKinds)),
     ...EntraSection.fields,
+    aws: Schema.optional(AwsSection.Aws),
+    google: Schema.optional(GoogleSection.Google),
+    bucket: Schema.optional(BucketSection.Fields),
     quota: Schema.optional(Quota),
     timeouts: Schema.optional(Timeouts),
     attempts: Schema.optional(Field.integer(1, 20)),

@@ -5,12 +5,15 @@ import type { FileSettings } from "@omnifile/core/Settings"
 import type * as LogLevel from "effect/LogLevel"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import * as AwsSection from "./AwsSection.ts"
+import * as BucketSection from "./BucketSection.ts"
 import type { Configuration, ServerSettings, Surroundings } from "./Configuration.ts"
 import { ConfigurationError, type Problem } from "./ConfigurationError.ts"
 import * as ConfigurationSchema from "./ConfigurationSchema.ts"
 import * as Defaults from "./Defaults.ts"
 import * as EntraSection from "./EntraSection.ts"
 import * as Field from "./Field.ts"
+import * as GoogleSection from "./GoogleSection.ts"
 import { valueOf, type Environment } from "./Interpolation.ts"
 import * as JobsSection from "./JobsSection.ts"
 import * as LimitsSection from "./LimitsSection.ts"
@@ -42,11 +45,13 @@ const toHeaders = ({ headers = {}, organization, project }: Fields["accounts"][n
 const toQuota = ({ quota }: Fields["accounts"][number]): Quota | null =>
   quota === undefined ? null : new Quota({ bytes: quota.bytes ?? null, files: quota.files ?? null })
 
-const toAccount = (fields: Fields["accounts"][number]): Account =>
-  new Account({
+const toAccount = (fields: Fields["accounts"][number]): Account => {
+  const baseUrl = fields.base_url ?? Defaults.defaultBaseUrls.get(fields.provider) ?? ""
+  const region = fields.auth === "aws" ? (fields.aws?.region ?? AwsSection.regionOf(baseUrl) ?? null) : null
+  return new Account({
     id: fields.id,
     provider: fields.provider,
-    baseUrl: fields.base_url ?? Defaults.defaultBaseUrls.get(fields.provider) ?? "",
+    baseUrl,
     apiKey: fields.api_key ?? Redacted.make(""),
     headers: toHeaders(fields),
     exclusive: fields.exclusive ?? false,
@@ -55,15 +60,33 @@ const toAccount = (fields: Fields["accounts"][number]): Account =>
     inlineBelow: fields.inline_below ?? null,
     apiVersion: fields.api_version ?? null,
     auth: fields.auth ?? "api_key",
-    quota: toQuota(fields)
+    quota: toQuota(fields),
+    region,
+    bucket: fields.bucket === undefined ? null : BucketSection.toBucket(fields.bucket, region)
   })
-
-/** Where a rule lets an account have no key, it has tokens. */
-const toIdentities = (accounts: Fields["accounts"]): Pick<Configuration, "entra"> => {
-  const keyless = accounts.filter(({ api_key }) => api_key === undefined)
-  if (keyless.length === 0) return {}
-  return { entra: new Map(keyless.map((account) => [account.id, EntraSection.toIdentity(account)])) }
 }
+
+/** By ID of the account; undefined if there are none. */
+const identitiesOf = <A>(
+  accounts: ReadonlyArray<Fields["accounts"][number]>,
+  auth: Account["auth"],
+  toIdentity: (account: Fields["accounts"][number]) => A
+): ReadonlyMap<string, A> | undefined => {
+  const chosen = accounts.filter((account) => account.auth === auth)
+  return chosen.length === 0 ? undefined : new Map(chosen.map((account) => [account.id, toIdentity(account)]))
+}
+
+const toIdentities = (accounts: Fields["accounts"], cwd: string): Pick<Configuration, "aws" | "entra" | "google"> =>
+  withoutUndefined<Pick<Configuration, "aws" | "entra" | "google">>({
+    aws: identitiesOf(accounts, "aws", ({ aws }) => AwsSection.toIdentity(aws)),
+    // One that is given a token needs nobody to ask for it.
+    entra: identitiesOf(
+      accounts.filter(({ api_key }) => api_key === undefined),
+      "entra",
+      EntraSection.toIdentity
+    ),
+    google: identitiesOf(accounts, "google", ({ google }) => GoogleSection.toIdentity(google, cwd))
+  })
 
 /** The @ and # of a derived ID are in no ID that was given. */
 const toDeployments = ({ deployments, name }: Fields["models"][number]): ReadonlyArray<Deployment> => {
@@ -151,7 +174,7 @@ const toConfiguration = (fields: Fields, cwd: string, fromEnv: Partial<ServerSet
   const azure = storage?.azure && StorageSection.toAzureSettings(storage.azure)
   return {
     accounts: accounts.map(toAccount),
-    ...toIdentities(accounts),
+    ...toIdentities(accounts, cwd),
     deployments: models.flatMap(toDeployments),
     keys: keys.map(toKey),
     ...toLimits(limits, storage?.cache),

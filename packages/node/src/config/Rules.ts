@@ -2,20 +2,14 @@
  * What must hold between the fields of a configuration. The rules read the tree before it is decoded, so that
  * what they find is told together with what is wrong with single fields; they pass over what they cannot read.
  */
-import * as Redacted from "effect/Redacted"
+import * as CloudRules from "./CloudRules.ts"
 import { defaultBaseUrls } from "./Defaults.ts"
 import { fieldOf, select, showPath, type Finding, type Path } from "./Source.ts"
 import { isPostgres, isShared } from "./StorageLocation.ts"
 import { suggest } from "./Suggestion.ts"
+import { isLoopback, textField, textOf } from "./Tree.ts"
 
 type Rule = (tree: unknown) => ReadonlyArray<Finding>
-
-const textOf = (value: unknown): string | undefined => {
-  const text = Redacted.isRedacted(value) ? Redacted.value(value) : value
-  return typeof text === "string" ? text : undefined
-}
-
-const textField = (value: unknown, field: string): string | undefined => textOf(fieldOf(value, field))
 
 const isTrue = (value: unknown): boolean => value === true || value === "true"
 
@@ -56,9 +50,6 @@ const refersTo =
   }
 
 const accounts = (tree: unknown) => select(tree, ["accounts", "*"])
-
-const isLoopback = (hostname: string): boolean =>
-  hostname === "[::1]" || /^(.+\.)?localhost$/.test(hostname) || /^127(\.\d{1,3}){3}$/.test(hostname)
 
 const noInsecureHttp: Rule = (tree) =>
   accounts(tree).flatMap(({ path, value }) => {
@@ -124,7 +115,9 @@ const providerFields: ReadonlyArray<readonly [field: string, providers: Readonly
   ["organization", ["openai"]],
   ["project", ["openai"]],
   ["api_version", ["azure", "gemini"]],
-  ["auth", ["azure"]]
+  ["aws", ["bedrock"]],
+  ["google", ["vertex"]],
+  ["bucket", ["bedrock", "vertex"]]
 ]
 
 const fieldsOfProviders: Rule = (tree) =>
@@ -167,11 +160,11 @@ const keyOrIdentity: Rule = (tree) =>
       message,
       kind
     })
-    const isEntra = textField(value, "auth") === "entra"
-    if (!isEntra || has("api_key")) {
+    const auth = textField(value, "auth") ?? "api_key"
+    if (auth !== "entra" || has("api_key")) {
       const identity = ["tenant_id", "client_id", "client_secret"].filter(has)
       return [
-        ...(has("api_key") ? [] : [find("api_key", "is required", "absence")]),
+        ...(has("api_key") || auth !== "api_key" ? [] : [find("api_key", "is required", "absence")]),
         ...identity.map((field) => find(field, "is only for auth: entra without an api_key", "name"))
       ]
     }
@@ -189,14 +182,23 @@ interface SharedAccount {
 
 /** Where the files of an account are, or undefined if that cannot be read. */
 const placeOf = (account: unknown): SharedAccount | undefined => {
+  const bucket = textField(fieldOf(account, "bucket"), "url")
+  if (bucket !== undefined) return { baseUrl: bucket.replace(/\/*$/, "/"), apiKey: undefined }
   const apiKey = textField(account, "api_key")
   const baseUrl = textField(account, "base_url") ?? defaultBaseUrls.get(textField(account, "provider") ?? "")
   if (baseUrl === undefined || (apiKey === undefined && textField(account, "auth") !== "entra")) return undefined
   return { baseUrl: baseUrl.replace(/\/+$/, ""), apiKey }
 }
 
+const isInBucket = (url: string): boolean => /^(?:s3|gs):/.test(url)
+
+/** Names in a bucket may begin with those of another account. */
+const isWithin = (one: string, other: string): boolean =>
+  one === other || (isInBucket(one) && (one.startsWith(other) || other.startsWith(one)))
+
 const isSamePlace = (one: SharedAccount, other: SharedAccount | undefined): boolean =>
-  one.baseUrl === other?.baseUrl &&
+  other !== undefined &&
+  isWithin(one.baseUrl, other.baseUrl) &&
   (one.apiKey === undefined || other.apiKey === undefined || one.apiKey === other.apiKey)
 
 /** In an exclusive account, files of another account with the same credentials would be deleted as orphans. */
@@ -207,7 +209,8 @@ const exclusiveMeansAlone: Rule = (tree) => {
     const other = all.find((account) => account.path !== path && isSamePlace(place, account.place))
     if (other === undefined) return []
     const hasKeys = place.apiKey !== undefined && other.place?.apiKey !== undefined
-    const message = `cannot be true: ${showPath(other.path)} has the same base_url${hasKeys ? " and api_key" : ""}`
+    const same = isInBucket(place.baseUrl) ? "bucket" : hasKeys ? "base_url and api_key" : "base_url"
+    const message = `cannot be true: ${showPath(other.path)} has the same ${same}`
     return [{ path: [...path, "exclusive"], message }]
   })
 }
@@ -277,5 +280,6 @@ export const check = (tree: unknown, providers: ReadonlyArray<string>): Readonly
     unique(["storage", "encryption_keys", "*", "id"]),
     wholeCredentials,
     azureNeedsCredential,
-    contentBesideRecords
+    contentBesideRecords,
+    CloudRules.check
   ].flatMap((rule) => rule(tree))

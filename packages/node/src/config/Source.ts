@@ -41,7 +41,8 @@ const secretFields = new Set<unknown>([
   "secret",
   "previous_secrets",
   "access_key_id",
-  "secret_access_key"
+  "secret_access_key",
+  "session_token"
 ])
 
 /** Whether the text at this path is to be redacted. The addresses of storage may hold passwords. */

@@ -1,4 +1,7 @@
-/** Servers that answer in the documented wires of Vertex AI and Bedrock, and say which content was within a call. */
+/**
+ * Servers that answer in the documented wires of Vertex AI and Bedrock, and say which content was within a call, or in the
+ * object of a bucket that it names.
+ */
 import { EventStreamCodec } from "@smithy/eventstream-codec"
 import * as HostSuite from "@omnifile/testkit/HostSuite"
 import { createHash } from "node:crypto"
@@ -7,6 +10,8 @@ import type { IncomingHttpHeaders } from "node:http"
 
 export interface Received {
   readonly path: string
+  /** As it came, not decoded. */
+  readonly rawPath: string
   readonly headers: IncomingHttpHeaders
   readonly body: string
 }
@@ -18,10 +23,13 @@ export interface Cloud {
 }
 
 interface Answer {
-  readonly status?: number
+  readonly status?: number | undefined
   readonly type: string
   readonly body: Uint8Array | string
 }
+
+/** The content of an object at an address; undefined if there is none. */
+export type ReadObject = (uri: string) => Promise<Uint8Array | undefined>
 
 /** By the end of the path of a call. The text is what the model has to say. */
 type Wire = Readonly<Record<string, (text: string) => Answer>>
@@ -121,23 +129,40 @@ export const bedrock: Wire = {
 /** Where the three wires have content in base64. */
 const inlined = /"(?:data|bytes)":"([A-Za-z0-9+/]+={0,2})"/
 
-const seen = (body: string): string => {
-  const content = Buffer.from(inlined.exec(body)?.[1] ?? "", "base64")
-  return `${content.length} bytes, sha256 ${createHash("sha256").update(content).digest("hex")}`
+/** Where they have an object. */
+const located = /"(?:uri|fileUri)":"((?:s3|gs):[^"]+)"/
+
+const describe = (content: Uint8Array): string =>
+  `${content.length} bytes, sha256 ${createHash("sha256").update(content).digest("hex")}`
+
+/** Undefined if the body names what is not there. */
+const seen = async (body: string, read: ReadObject): Promise<string | undefined> => {
+  const uri = located.exec(body)?.[1]
+  if (uri === undefined) return describe(Buffer.from(inlined.exec(body)?.[1] ?? "", "base64"))
+  const content = await read(uri)
+  return content === undefined ? undefined : describe(content)
+}
+
+export interface Options {
+  readonly read: ReadObject
+  /** What is said of an object that is not there. */
+  readonly missing: { readonly status: number; readonly body: unknown }
 }
 
 /** `prefix` is what comes before the paths of the wire. */
-export const start = async (wire: Wire, prefix = ""): Promise<Cloud> => {
+export const start = async (wire: Wire, prefix = "", options?: Options): Promise<Cloud> => {
   const received: Array<Received> = []
   const server = await HostSuite.listen((request, response) => {
-    void buffer(request).then((bytes) => {
+    void buffer(request).then(async (bytes) => {
       const body = bytes.toString()
       const path = decodeURIComponent(request.url ?? "")
-      received.push({ path, headers: request.headers, body })
+      received.push({ path, rawPath: request.url ?? "", headers: request.headers, body })
       const end = Object.keys(wire)
         .toSorted((a, b) => b.length - a.length)
         .find((end) => path.endsWith(end))
-      const answer = end === undefined ? undefined : wire[end]?.(seen(body))
+      const text = await seen(body, options?.read ?? (async () => undefined))
+      const said = end === undefined || text === undefined ? undefined : wire[end]?.(text)
+      const answer = text === undefined ? { ...json(options?.missing.body), status: options?.missing.status } : said
       response.writeHead(answer?.status ?? (answer === undefined ? 404 : 200), {
         "content-type": answer?.type ?? "text/plain"
       })

@@ -4,6 +4,7 @@ import * as HostSuite from "@omnifile/testkit/HostSuite"
 import type { Emulator } from "@omnifile/testkit/OpenAIEmulator"
 import * as Redacted from "effect/Redacted"
 import OpenAI, { toFile } from "openai"
+import type { Configuration } from "../../src/config/Configuration.ts"
 import * as Open from "../../src/Open.ts"
 
 /** The key of the account `main`, which the emulator has to know. */
@@ -21,14 +22,16 @@ interface Options extends Partial<ConstructorParameters<typeof Account>[0]> {
   readonly provider: string
   /** What the account calls the model `model`. */
   readonly model?: string
+  readonly identities?: Pick<Configuration, "aws" | "google">
 }
 
 export const make = async (
   emulator: Pick<Emulator, "baseUrl" | "close">,
-  { model = "provider-model", ...options }: Options
+  { identities = {}, model = "provider-model", ...options }: Options
 ): Promise<Vendor> => {
   const gateway = await Open.open({
     configuration: {
+      ...identities,
       accounts: [
         new Account({
           id: account.name,
