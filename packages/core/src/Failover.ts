@@ -111,8 +111,8 @@ const make = Effect.gen(function* () {
   const candidatesOf = Effect.fnUntraced(function* (call: RoutedCall, model: string) {
     const all = catalog.deployments(model, call.principal)
     if (all.length === 0) return yield* new ModelNotFound({ model })
-    const spoken = all.filter(({ account }) => {
-      const target = catalog.accounts.get(account)
+    const spoken = all.filter((deployment) => {
+      const target = catalog.targetOf(deployment)
       return target !== undefined && speaks(target.provider, call.operation)
     })
     if (spoken.length === 0) {
@@ -176,7 +176,7 @@ const make = Effect.gen(function* () {
       const failures: Array<AccountFailure | ProviderError> = []
       const ordered = yield* candidatesOf(call, model)
       for (const deployment of firstOf(ordered, options.first)) {
-        const target = catalog.accounts.get(deployment.account)
+        const target = catalog.targetOf(deployment)
         if (target === undefined) continue
         const outcome = yield* tryCandidate(call, deployment, attempt(deployment, target), options)
         if (Result.isSuccess(outcome)) return outcome.success

@@ -16,6 +16,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as GcsFiles from "./GcsFiles.ts"
+import * as VertexBatches from "./VertexBatches.ts"
 import { chat, isClaude } from "./VertexChat.ts"
 
 export interface Options {
@@ -51,8 +52,8 @@ const referring: UseCapabilities = {
 const referringCapabilities: Capabilities = { chat: referring, responses: referring, messages: noFiles }
 
 /** What no model would be given is not worth a copy. */
-const takes: Provider.FileProtocol["takes"] = ({ mediaType }) =>
-  ruleFor(referring.reference, ContentType.bare(mediaType)) !== undefined
+const takes: Provider.FileProtocol["takes"] = ({ mediaType, purpose }) =>
+  purpose === "batch" || ruleFor(referring.reference, ContentType.bare(mediaType)) !== undefined
 
 /** Google's own, with a status, or Anthropic's, with a type. */
 const Refusal = Schema.Struct({
@@ -94,11 +95,10 @@ const authorize: Provider.Provider["authorize"] = ({ baseUrl }, secret) =>
 
 const ofAccount = (plain: Provider.Provider, { bucket }: Account, model: string | null): Provider.Provider => {
   if (bucket === null) return plain
-  return {
-    ...plain,
-    files: GcsFiles.make(bucket, takes),
-    capabilities: model !== null && isClaude(model) ? capabilities : referringCapabilities
-  }
+  const files = GcsFiles.make(bucket, takes)
+  // Claude has other batches, and no files from a bucket.
+  if (model !== null && isClaude(model)) return { ...plain, files }
+  return { ...plain, files, capabilities: referringCapabilities, foreignBatches: VertexBatches.make(bucket) }
 }
 
 /** A provider that speaks Vertex AI's wire. */
