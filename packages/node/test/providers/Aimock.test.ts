@@ -4,7 +4,6 @@ import * as Aimock from "@omnifile/testkit/Aimock"
 import * as Vendor from "../support/vendor.ts"
 
 const pdf = "%PDF-1.7\nA report.\n"
-const content = Buffer.from(pdf).toString("base64")
 
 /** aimock keeps files of OpenAI's wire alone: on the others they go within the call. */
 const wires = [
