@@ -11,11 +11,12 @@ import * as Result from "effect/Result"
 import { everything } from "./Access.ts"
 import { BlobStore } from "./BlobStore.ts"
 import { Catalog } from "./Catalog.ts"
+import * as FilePages from "./FilePages.ts"
 import { isLive, type ManagedFile, originalVariant, Replica, update, withReplica } from "./ManagedFile.ts"
 import type { FileProtocol, RemoteFile, RemotePage } from "./Provider.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import { Registry } from "./Registry.ts"
-import { instant, listPosition } from "./RegistryIndexes.ts"
+import { instant } from "./RegistryIndexes.ts"
 import type { StorageError } from "./StorageError.ts"
 import { type ProviderAccount, Upstream } from "./Upstream.ts"
 
@@ -239,28 +240,21 @@ const make = Effect.gen(function* () {
       for (const listed of listings.values()) orphans.push(...(yield* orphansOf(listed, fix)))
       const lostCopies: Array<LostCopy> = []
       const lostContent: Array<LostContent> = []
-      let after: ReturnType<typeof listPosition> | undefined
-      for (;;) {
-        const page = yield* registry.listFiles({
-          scopes: [everything],
-          purpose: null,
-          order: "asc",
-          after,
-          limit: pageSize
+      yield* FilePages.forEach(
+        registry,
+        { scopes: [everything] },
+        Effect.fnUntraced(function* (page) {
+          const found = yield* Effect.forEach(
+            page,
+            (file) => Effect.all([lostCopiesOf(file, listings, fix), lostContentOf(file, fix)]),
+            { concurrency }
+          )
+          for (const [copies, content] of found) {
+            lostCopies.push(...copies)
+            lostContent.push(...content)
+          }
         })
-        const found = yield* Effect.forEach(
-          page,
-          (file) => Effect.all([lostCopiesOf(file, listings, fix), lostContentOf(file, fix)]),
-          { concurrency }
-        )
-        for (const [copies, content] of found) {
-          lostCopies.push(...copies)
-          lostContent.push(...content)
-        }
-        const last = page.at(-1)
-        if (last === undefined || page.length < pageSize) break
-        after = listPosition(last)
-      }
+      )
       return {
         accounts: looked.map(({ holder, listing }) => ({
           account: holder.target.account.id,

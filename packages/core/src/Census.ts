@@ -9,12 +9,11 @@ import * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
 import { everything } from "./Access.ts"
+import * as FilePages from "./FilePages.ts"
 import { replicaStates } from "./ManagedFile.ts"
 import { Registry } from "./Registry.ts"
-import { instant, listPosition } from "./RegistryIndexes.ts"
+import { instant } from "./RegistryIndexes.ts"
 import type { StorageError } from "./StorageError.ts"
-
-const pageSize = 500
 
 /** Between two pages, and, where there are several, between the end of a count and the beginning of the next. */
 const pagePause = Duration.millis(250)
@@ -52,25 +51,15 @@ export const make: Effect.Effect<Effect.Effect<void, StorageError>, never, Regis
 
     const countAll = Effect.gen(function* () {
       const counts = new Map<string, number>()
-      let after: ReturnType<typeof listPosition> | undefined
       let isLong = false
-      for (;;) {
-        const page = yield* registry.listFiles({
-          scopes: [everything],
-          purpose: null,
-          order: "asc",
-          after,
-          limit: pageSize
-        })
+      yield* FilePages.forEach(registry, { scopes: [everything] }, (page, isLast) => {
         for (const file of page) {
           for (const { state } of file.replicas) counts.set(state, (counts.get(state) ?? 0) + 1)
         }
-        const last = page.at(-1)
-        if (last === undefined || page.length < pageSize) break
-        after = listPosition(last)
+        if (isLast) return Effect.void
         isLong = true
-        yield* Effect.sleep(pagePause)
-      }
+        return Effect.sleep(pagePause)
+      })
       for (const [state, gauge] of byState) yield* Metric.update(gauge, counts.get(state) ?? 0)
       nextCount = (yield* Clock.currentTimeMillis) + (isLong ? countPause : 0)
     }).pipe(

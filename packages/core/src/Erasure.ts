@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Access from "./Access.ts"
 import { Catalog } from "./Catalog.ts"
+import * as FilePages from "./FilePages.ts"
 import { ForeignBatchEnd } from "./ForeignBatchEnd.ts"
 import { type Job, type JobKind, listedKinds } from "./Job.ts"
 import * as JobRefresh from "./JobRefresh.ts"
@@ -17,7 +18,7 @@ import type { JobSync } from "./JobSync.ts"
 import type { ManagedFile, Replica } from "./ManagedFile.ts"
 import { ofCaller } from "./Principal.ts"
 import { Registry } from "./Registry.ts"
-import { instant, listPosition } from "./RegistryIndexes.ts"
+import { instant } from "./RegistryIndexes.ts"
 import { Removal } from "./Removal.ts"
 import { isConflict, type StorageError } from "./StorageError.ts"
 import type { SplitEnd } from "./SplitEnd.ts"
@@ -189,14 +190,14 @@ const make = Effect.gen(function* () {
 
   const eraseFiles = Effect.fnUntraced(function* (scopes: ReadonlyArray<Access.Scope>, dryRun: boolean) {
     const erased: Array<ErasedFile> = []
-    let after: ReturnType<typeof listPosition> | undefined
-    for (;;) {
-      const page = yield* registry.listFiles({ scopes, purpose: null, order: "asc", after, limit: pageSize })
-      erased.push(...(yield* Effect.forEach(page, (file) => eraseFile(file, dryRun), { concurrency })))
-      const last = page.at(-1)
-      if (last === undefined || page.length < pageSize) return erased
-      after = listPosition(last)
-    }
+    yield* FilePages.forEach(
+      registry,
+      { scopes },
+      Effect.fnUntraced(function* (page) {
+        erased.push(...(yield* Effect.forEach(page, (file) => eraseFile(file, dryRun), { concurrency })))
+      })
+    )
+    return erased
   })
 
   /** Uploads have no list by owner; there are never more than those of a day. */

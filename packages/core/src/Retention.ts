@@ -2,18 +2,15 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Access from "./Access.ts"
+import * as FilePages from "./FilePages.ts"
 import { ofCaller } from "./Principal.ts"
 import { Registry } from "./Registry.ts"
-import { listPosition } from "./RegistryIndexes.ts"
 import { Removal } from "./Removal.ts"
 import { Settings } from "./Settings.ts"
 import type { StorageError } from "./StorageError.ts"
 
 /** Between two sweeps, in milliseconds. */
 const interval = 60_000
-
-/** Rows of one scan. */
-const pageSize = 500
 
 /**
  * Makes a sweep over the files that are too old, which does nothing until the next is due. It reads no others: they are
@@ -28,16 +25,14 @@ export const make: Effect.Effect<Effect.Effect<void, StorageError>, never, Regis
 
     const sweepTeam = Effect.fnUntraced(function* (team: string, age: number, now: number) {
       const scopes = Access.scopesOfPrincipal(ofCaller({ team }))
-      const oldest = { scopes, purpose: null, order: "asc", until: now - age, limit: pageSize } as const
-      let after: ReturnType<typeof listPosition> | undefined
       let marked = 0
-      for (;;) {
-        const page = yield* registry.listFiles({ ...oldest, after })
-        for (const { key } of page) if ((yield* removal.mark(key))._tag === "Marked") marked++
-        const last = page.at(-1)
-        if (last === undefined || page.length < pageSize) break
-        after = listPosition(last)
-      }
+      yield* FilePages.forEach(
+        registry,
+        { scopes, until: now - age },
+        Effect.fnUntraced(function* (page) {
+          for (const { key } of page) if ((yield* removal.mark(key))._tag === "Marked") marked++
+        })
+      )
       if (marked > 0) {
         yield* Effect.logInfo("Files are older than their team keeps them, and go").pipe(
           Effect.annotateLogs({ team, files: marked })
