@@ -84,27 +84,28 @@ type Row = Readonly<Record<string, unknown>>
 
 const textOf = (value: unknown): string | null => (typeof value === "string" ? value : null)
 
-const fileRow = (row: Row): FileRow => ({
+/** What rows of both tables say. */
+const commonOf = (row: Row) => ({
   id: String(row["id"]),
-  unifiedId: String(row["unified_file_id"]),
   object: unwrapped(row["file_object"]),
-  mappings: unwrapped(row["model_mappings"]),
-  storageBackend: textOf(row["storage_backend"]),
   createdBy: textOf(row["created_by"]),
   team: textOf(row["team_id"]),
   createdAt: Number(row["created_millis"])
 })
 
+const fileRow = (row: Row): FileRow => ({
+  ...commonOf(row),
+  unifiedId: String(row["unified_file_id"]),
+  mappings: unwrapped(row["model_mappings"]),
+  storageBackend: textOf(row["storage_backend"])
+})
+
 const objectRow = (row: Row): ObjectRow => ({
-  id: String(row["id"]),
+  ...commonOf(row),
   unifiedId: String(row["unified_object_id"]),
   providerId: String(row["model_object_id"]),
-  object: unwrapped(row["file_object"]),
   purpose: String(row["file_purpose"]),
-  status: textOf(row["status"]),
-  createdBy: textOf(row["created_by"]),
-  team: textOf(row["team_id"]),
-  createdAt: Number(row["created_millis"])
+  status: textOf(row["status"])
 })
 
 /** Opens the database for as long as the scope lasts. `LitellmDatabaseError` if it is none of LiteLLM's. */

@@ -25,6 +25,16 @@ const assertFree = Effect.fnUntraced(function* (store: BlobStore["Service"], key
   assert.strictEqual(digestOf(yield* store.get(key)), digestOf(whole))
 })
 
+/** A put that has taken these chunks, and waits for more. */
+const begun = Effect.fnUntraced(function* (chunks: ReadonlyArray<Uint8Array>) {
+  const store = yield* BlobStore
+  const key = yield* freshKey
+  const source = yield* paused(chunks)
+  const putting = yield* Effect.forkChild(store.put(key, source.bytes))
+  yield* source.waiting
+  return { key, putting, source, store }
+})
+
 const failures = (it: It): void => {
   it.effect.each(someChunks)(
     "keeps nothing of a source that fails %s",
@@ -61,11 +71,7 @@ const failures = (it: It): void => {
     "keeps nothing when it is interrupted %s, and ends the source",
     ([, chunks]) =>
       Effect.gen(function* () {
-        const store = yield* BlobStore
-        const key = yield* freshKey
-        const source = yield* paused(chunks)
-        const putting = yield* Effect.forkChild(store.put(key, source.bytes))
-        yield* source.waiting
+        const { key, putting, source, store } = yield* begun(chunks)
         yield* Fiber.interrupt(putting)
         yield* source.ended
         yield* source.finish
@@ -80,11 +86,7 @@ const visibility = (it: It): void => {
     "shows nothing of content that is not complete, waiting %s",
     ([, chunks]) =>
       Effect.gen(function* () {
-        const store = yield* BlobStore
-        const key = yield* freshKey
-        const source = yield* paused(chunks)
-        const putting = yield* Effect.forkChild(store.put(key, source.bytes))
-        yield* source.waiting
+        const { key, putting, source, store } = yield* begun(chunks)
         yield* assertMissing(store, key)
         yield* source.finish
         yield* Fiber.join(putting)
@@ -139,11 +141,7 @@ const conflicts = (it: It): void => {
   it.effect(
     "lets a put that was overtaken fail, and keeps what overtook it",
     Effect.fnUntraced(function* () {
-      const store = yield* BlobStore
-      const key = yield* freshKey
-      const slow = yield* paused([bytesOf(6, 500_000)])
-      const putting = yield* Effect.forkChild(store.put(key, slow.bytes))
-      yield* slow.waiting
+      const { key, putting, source: slow, store } = yield* begun([bytesOf(6, 500_000)])
       const quick = bytesOf(7, 1_000)
       const overtaken = yield* Effect.result(store.put(key, Bytes.fromArray(quick)))
       yield* slow.finish
