@@ -91,10 +91,16 @@ const encodeLine = async (
 const reasonOf = ({ message, param }: InvalidRequest): string => (param === null ? message : `${message} (${param})`)
 
 /**
- * Lines are sent on in pieces of about so many bytes. A store writes one of that length as soon as it has it: it would
- * hold on to shorter ones until they are as much, and each has to be there for a shorter time to be cheap.
+ * Content is sent on in pieces of so many bytes. Stores write one as soon as they have it, while they would hold on to
+ * shorter ones; and where all are of one length, the memory of those that are done is used again.
  */
 export const pieceLength = 1024 * 1024
+
+/**
+ * Comes after each piece: who iterates holds on to what came last until the next comes, and memory that is held for so
+ * long is given back late.
+ */
+export const nothing = new Uint8Array(0)
 
 /**
  * The input as the provider wants it, for content that a summary has been made of. What has to be remembered of its
@@ -110,8 +116,8 @@ export async function* write(
   let bytes = 0
   const piece = new TextBuffer()
   piece.add(open)
-  const flush = (): Uint8Array => {
-    const chunk = piece.take()
+  const flush = (length?: number): Uint8Array => {
+    const chunk = piece.take(length)
     bytes += chunk.byteLength
     if (bytes > batches.maxBytes) {
       throw new InputTooLarge(`The input has more than the ${batches.maxBytes} bytes that the provider takes.`)
@@ -142,7 +148,10 @@ export async function* write(
     if (ledger.sent > batches.maxRequests) {
       throw new InputTooLarge(`The input has more than the ${batches.maxRequests} requests that the provider takes.`)
     }
-    if (piece.length >= pieceLength) yield flush()
+    while (piece.length >= pieceLength) {
+      yield flush(pieceLength)
+      yield nothing
+    }
   }
   piece.add(close)
   yield flush()

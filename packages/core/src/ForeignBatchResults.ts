@@ -2,7 +2,7 @@
 import * as Result from "effect/Result"
 import type { Bytes } from "./Bytes.ts"
 import type { ChatTranslator, FilePlacement } from "./ChatTranslator.ts"
-import { pieceLength, wireOf } from "./ForeignBatchInput.ts"
+import { nothing, pieceLength, wireOf } from "./ForeignBatchInput.ts"
 import * as Ledger from "./ForeignBatchLedger.ts"
 import type { ForeignBatches, ForeignResult } from "./ForeignBatches.ts"
 import { TextBuffer } from "./internal/TextBuffer.ts"
@@ -114,7 +114,10 @@ export class Reader {
       const response = { status_code: result.status, request_id: id, body: body.answer }
       this.#count(body.answer)
       piece.add(`${JSON.stringify({ id, custom_id: sent.customId, response, error: null })}\n`)
-      if (piece.length >= pieceLength) yield piece.take()
+      while (piece.length >= pieceLength) {
+        yield piece.take(pieceLength)
+        yield nothing
+      }
     }
     if (piece.length > 0) yield piece.take()
   }
@@ -133,7 +136,10 @@ export class Reader {
           ? { status: 400, code: "invalid_request", message: line.message.slice(0, longestMessage) }
           : { status: null, ...(missing[status] ?? lost) })
       piece.add(this.#errorLine(line, failure))
-      if (piece.length >= pieceLength) yield piece.take()
+      while (piece.length >= pieceLength) {
+        yield piece.take(pieceLength)
+        yield nothing
+      }
     }
     if (piece.length > 0) yield piece.take()
   }

@@ -36,11 +36,12 @@ export class TextBuffer {
     return decoder.decode(this.#bytes.subarray(start, end))
   }
 
-  /** All that has been added since it was called last. */
-  take(): Uint8Array {
-    const taken = this.#bytes.slice(0, this.#length)
-    this.#length = 0
-    if (this.#bytes.length > largest) this.#bytes = new Uint8Array(smallest)
+  /** All that there is, or the first of it. */
+  take(length: number = this.#length): Uint8Array {
+    const taken = this.#bytes.slice(0, length)
+    this.#bytes.copyWithin(0, length, this.#length)
+    this.#length -= length
+    if (this.#length === 0 && this.#bytes.length > largest) this.#bytes = new Uint8Array(smallest)
     return taken
   }
 }
