@@ -17,7 +17,7 @@ import * as Input from "./ForeignBatchInput.ts"
 import * as Ledger from "./ForeignBatchLedger.ts"
 import { JobInput } from "./Job.ts"
 import type { Prepared, Read } from "./JobCreation.ts"
-import { isObject, type JsonObject } from "./Json.ts"
+import type { JsonObject } from "./Json.ts"
 import { jobLead, type ManagedFile, purposeOfCopy } from "./ManagedFile.ts"
 import { Registry } from "./Registry.ts"
 import { Replication } from "./Replication.ts"
@@ -39,10 +39,6 @@ export interface Plan {
 }
 
 const param = "input_file_id"
-
-/** Seconds that the client wants the output files to live. */
-const outputLife = ({ output_expires_after: expiry }: JsonObject): number | null =>
-  isObject(expiry) && typeof expiry["seconds"] === "number" ? expiry["seconds"] : null
 
 export const make = Effect.gen(function* () {
   const blobs = yield* BlobStore
@@ -81,7 +77,7 @@ export const make = Effect.gen(function* () {
     key: string
   ) {
     const { file, operation, rewriting } = plan
-    const ledger = new Ledger.Writer(outputLife(operation.body))
+    const ledger = new Ledger.Writer(Ledger.outputLifeOf(operation.body))
     const encoding: Input.Encoding = {
       batches,
       translator: provider.chatCompletion === null ? provider.chat : null,
@@ -129,7 +125,7 @@ export const make = Effect.gen(function* () {
   })
 
   const knownOf = ({ operation, summary }: Plan, ledger: Ledger.Writer, now: number): JsonObject => {
-    const { completion_window: window, endpoint } = operation.body
+    const { completion_window: window, endpoint, output_expires_after: expiry } = operation.body
     return {
       object: "batch",
       endpoint,
@@ -140,7 +136,8 @@ export const make = Effect.gen(function* () {
       output_file_id: null,
       error_file_id: null,
       created_at: Math.floor(now / 1000),
-      request_counts: { total: summary.requests, completed: 0, failed: ledger.refused }
+      request_counts: { total: summary.requests, completed: 0, failed: ledger.refused },
+      ...(expiry === undefined ? {} : { output_expires_after: expiry })
     }
   }
 

@@ -17,6 +17,7 @@ import type { ContentUnavailable } from "./CallError.ts"
 import { Catalog } from "./Catalog.ts"
 import * as FailedAnswer from "./FailedAnswer.ts"
 import * as Ledger from "./ForeignBatchLedger.ts"
+import * as ForeignBatchRecall from "./ForeignBatchRecall.ts"
 import { lines, Reader } from "./ForeignBatchResults.ts"
 import type { ForeignBatches, ForeignJob } from "./ForeignBatches.ts"
 import { Instance } from "./Instance.ts"
@@ -99,6 +100,7 @@ const make = Effect.gen(function* () {
   const catalog = yield* Catalog
   const instance = yield* Instance
   const jobs = yield* Jobs
+  const recall = yield* ForeignBatchRecall.make
   const scope = yield* Effect.scope
   const sync = yield* JobSync
   const upstream = yield* Upstream
@@ -141,14 +143,25 @@ const make = Effect.gen(function* () {
         )
   }
 
-  const readLedger = (job: Job) => {
-    const key = Ledger.ledgerKey(job.key)
-    return Effect.scoped(
-      Effect.flatMap(blobs.open(key), (content) =>
-        Effect.tryPromise({ try: () => Ledger.read(content), catch: (cause) => BatchEnding.sourceFailed(key, cause) })
-      )
-    )
-  }
+  /** How a batch ends whose results belong to nobody knows which lines. */
+  const unreadable = Effect.fnUntraced(function* (job: Job, remote: ForeignJob) {
+    yield* Effect.logError("The results of a batch cannot be told apart: its input is lost")
+    const known = parseObject(job.object) ?? {}
+    const { total } = countsOf(known)
+    const message = "The input of the batch was lost before its results were read, so that no line has one."
+    const snapshot: Snapshot = {
+      ...remote,
+      outputs: [],
+      object: {
+        ...known,
+        status: "failed",
+        failed_at: Math.floor((yield* Clock.currentTimeMillis) / 1000),
+        errors: { object: "list", data: [{ code: "input_lost", message, line: null, param: "input_file_id" }] },
+        request_counts: { total: numberOf(total), completed: 0, failed: numberOf(total) }
+      }
+    }
+    return snapshot
+  })
 
   const collect = Effect.fnUntraced(function* (
     job: Job,
@@ -156,13 +169,14 @@ const make = Effect.gen(function* () {
     batches: ForeignBatches,
     remote: ForeignJob
   ) {
-    const ledger = yield* readLedger(job)
+    const translator = target.provider.chatCompletion === null ? target.provider.chat : null
+    const ledger = yield* recall.ledgerOf(job, translator !== null)
     const known = parseObject(job.object) ?? {}
     const deployment = catalog.deploymentsOf(job.modelName).find(({ id }) => id === job.deployment)
     const reader = new Reader(
       {
         batches,
-        translator: target.provider.chatCompletion === null ? target.provider.chat : null,
+        translator,
         endpoint: String(known["endpoint"]),
         model: deployment?.model ?? job.modelName,
         modelName: job.modelName,
@@ -241,6 +255,7 @@ const make = Effect.gen(function* () {
     const claimed = yield* claim(job)
     if (claimed === undefined) return (yield* jobs.read(job.key)) ?? job
     const ended = yield* collect(claimed, target, batches, remote).pipe(
+      Effect.catchTag("InputLost", () => unreadable(claimed, remote)),
       Effect.mapError((error) => (error instanceof ProviderError ? error : failed(target, error))),
       Effect.flatMap((snapshot) => sync.apply(claimed, snapshot)),
       Effect.onError(() => release(claimed))

@@ -23,6 +23,10 @@ const lineOf = (key: string): number => Number(keyPattern.exec(key)?.[1] ?? 0)
 /** What of a request its answer depends on. Many lines share one. */
 export type Shape = JsonObject
 
+/** Seconds that the client wants the output files to live, as a request for a batch, or its object, says. */
+export const outputLifeOf = ({ output_expires_after: expiry }: JsonObject): number | null =>
+  isObject(expiry) && typeof expiry["seconds"] === "number" ? expiry["seconds"] : null
+
 const chatFields = ["tools", "tool_choice", "parallel_tool_calls", "response_format"]
 
 /** The shape of a body: all that the answer repeats or is read by, and nothing of what was said. */
@@ -185,6 +189,33 @@ export class Ledger {
     this.#ends.push(this.#customIds.length)
     this.#said.push(said)
   }
+}
+
+/**
+ * What would be remembered of an input that was sent as a whole, in place of what was lost: which lines were not sent, and
+ * why, is in nobody's memory any more. Throws for content that a batch cannot have been made of.
+ */
+export const ofInput = async (
+  content: Bytes.Bytes,
+  options: { readonly endpoint: string; readonly isTranslated: boolean; readonly outputLife: number | null }
+): Promise<Ledger> => {
+  const ledger = new Ledger()
+  ledger.outputLife = options.outputLife
+  const shapes = new Map<string, number>()
+  for await (const { bytes, number } of LineReader.read(content, longestLine)) {
+    if (LineReader.isBlank(bytes)) continue
+    const { body, custom_id: customId } = parseObject(decoder.decode(bytes)) ?? {}
+    if (typeof customId !== "string" || !isObject(body)) throw new TypeError(`Line ${number} is no request.`)
+    const shape = options.isTranslated ? shapeOf(options.endpoint, body) : {}
+    const text = JSON.stringify(shape)
+    const index = shapes.get(text) ?? shapes.size
+    if (index === shapes.size) {
+      shapes.set(text, index)
+      ledger.addShape(shape)
+    }
+    ledger.addSent(number, customId, index)
+  }
+  return ledger
 }
 
 /** A line that is longer is none of ours. */
