@@ -85,8 +85,10 @@ export interface ForeignBatches {
   /** Newest first. */
   readonly list: (cursor: string | null) => ProviderCall
   readonly decode: (body: unknown) => Decoded<ForeignJob>
+  /** The cursor is that of the page, for answers that do not tell the next one by themselves. */
   readonly decodePage: (
-    body: unknown
+    body: unknown,
+    cursor?: string | null
   ) => Decoded<{ readonly jobs: ReadonlyArray<ForeignJob>; readonly next: string | null }>
   readonly results: ForeignResults
   readonly result: (line: JsonObject) => Decoded<ForeignResult>

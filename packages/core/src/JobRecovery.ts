@@ -99,10 +99,9 @@ export const make = Effect.gen(function* () {
   const search = Effect.fnUntraced(function* (job: Job, target: ProviderAccount, protocol: JobProtocol.JobProtocol) {
     let cursor: string | null = null
     for (let pages = 0; pages < pageLimit; pages++) {
-      const page: RemoteJobPage = yield* upstream.request(
-        target,
-        Effect.succeed(protocol.list(cursor)),
-        protocol.decodePage
+      const at: string | null = cursor
+      const page: RemoteJobPage = yield* upstream.request(target, Effect.succeed(protocol.list(at)), (body) =>
+        protocol.decodePage(body, at)
       )
       for (const remote of page.jobs) {
         if (!isOurs(job, target, remote)) continue

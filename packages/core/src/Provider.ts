@@ -180,7 +180,8 @@ export interface BatchProtocol {
   /** Newest first. */
   readonly list: (cursor: string | null) => ProviderCall
   readonly decode: (body: unknown) => Decoded<RemoteJob>
-  readonly decodePage: (body: unknown) => Decoded<RemoteJobPage>
+  /** The cursor is that of the page, for answers that do not tell the next one by themselves. */
+  readonly decodePage: (body: unknown, cursor?: string | null) => Decoded<RemoteJobPage>
 }
 
 /** Fine-tuning of a protocol family. A query is the client's own, without a question mark. */

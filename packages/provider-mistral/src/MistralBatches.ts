@@ -25,7 +25,7 @@ const Job = Schema.Struct({
   failed_requests: OptionalNumber
 })
 
-const Page = Schema.Struct({ data: Schema.optionalKey(Schema.Array(Job)), total: OptionalNumber })
+const Page = Schema.Struct({ data: Schema.optionalKey(Schema.Array(Job)) })
 
 const decodeJob = Schema.decodeUnknownResult(Job)
 const decodeJobs = Schema.decodeUnknownResult(Page)
@@ -121,10 +121,13 @@ export const batches: ForeignBatches = {
       Result.map(jobOf),
       Result.mapError(() => "no batch job")
     ),
-  decodePage: (body) =>
+  decodePage: (body, cursor = null) =>
     decodeJobs(body).pipe(
-      // The answer does not say which page it is: the newest are enough to find one that was just made.
-      Result.map(({ data = [] }) => ({ jobs: data.map(jobOf), next: null })),
+      // Pages are numbered from 0, and the last is one that is not full.
+      Result.map(({ data = [] }) => ({
+        jobs: data.map(jobOf),
+        next: data.length < pageSize ? null : String(Number(cursor ?? "0") + 1)
+      })),
       Result.mapError(() => "no page of batch jobs")
     ),
   results: {

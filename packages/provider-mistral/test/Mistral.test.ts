@@ -56,3 +56,19 @@ it("what is not OpenAI's is not spoken", () => {
   const { batches, containerFiles, fineTuning, messages, responses } = mistral
   assert.deepStrictEqual([batches, containerFiles, fineTuning, messages, responses], [null, null, null, null, null])
 })
+
+describe("batches", () => {
+  it("are listed a page after the other, as long as pages are full", () => {
+    const batches = mistral.foreignBatches ?? assert.fail("there are none")
+    const job = (_: unknown, index: number) => ({
+      id: `job-${index}`,
+      input_files: [],
+      status: "QUEUED",
+      created_at: index
+    })
+    const next = (jobs: number, cursor: string | null) =>
+      Result.getOrThrow(batches.decodePage({ data: Array.from({ length: jobs }, job) }, cursor)).next
+    assert.deepStrictEqual([next(100, null), next(100, "1"), next(99, "2"), next(0, "3")], ["1", "2", null, null])
+    assert.include(batches.list("2").path, "page=2&")
+  })
+})
