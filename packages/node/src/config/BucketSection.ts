@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Field from "./Field.ts"
 
-interface Location {
+export interface Location {
   readonly scheme: string
   readonly name: string
   /** Empty, or ends with a slash. */
