@@ -11,7 +11,7 @@ import * as Ledger from "./ForeignBatchLedger.ts"
 import type { Job } from "./Job.ts"
 import { Jobs } from "./Jobs.ts"
 import { parseObject } from "./Json.ts"
-import { slice } from "./SplitLines.ts"
+import * as SplitLines from "./SplitLines.ts"
 import type { StorageError } from "./StorageError.ts"
 
 /** Neither is to be had any more: nobody can say which results belong to which lines. */
@@ -39,7 +39,7 @@ export const make = Effect.gen(function* () {
   const cutOf = Effect.fnUntraced(function* ({ key, parent }: Job) {
     if (parent === undefined) return (content: Bytes) => content
     const part = (yield* jobs.read(parent))?.parts?.find((known) => known.key === key)
-    return part === undefined ? undefined : (content: Bytes) => slice(content, part)
+    return part === undefined ? undefined : (content: Bytes) => SplitLines.cut(content, part)
   })
 
   const again = Effect.fnUntraced(function* (job: Job, isTranslated: boolean) {

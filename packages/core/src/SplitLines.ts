@@ -76,6 +76,9 @@ async function* slice(content: Bytes.Bytes, { from, to }: Stretch): AsyncGenerat
   }
 }
 
+/** The lines of a stretch as content. */
+export const cut = (content: Bytes.Bytes, stretch: Stretch): Bytes.Bytes => joined(slice(content, stretch))
+
 /** The lines of a stretch as a batch is made of them. Reads them once. */
 export const ofStretch = Effect.fnUntraced(function* (
   { file, open }: Pick<Lines, "file" | "open">,
@@ -83,9 +86,9 @@ export const ofStretch = Effect.fnUntraced(function* (
   options: BatchReading.Options
 ) {
   let bytes = 0
-  const cut = Effect.map(open, (content) => joined(slice(content, stretch)))
+  const opened = Effect.map(open, (content) => cut(content, stretch))
   const summary = yield* Effect.scoped(
-    Effect.flatMap(cut, (content) => {
+    Effect.flatMap(opened, (content) => {
       const measured = Bytes.inspected(content, (chunk) => {
         bytes += chunk.byteLength
       })
@@ -93,6 +96,6 @@ export const ofStretch = Effect.fnUntraced(function* (
     })
   )
   const part = `batch-lines:${stretch.from}-${stretch.to}:`
-  const lines: Lines = { file, bytes, open: cut, part, summary }
+  const lines: Lines = { file, bytes, open: opened, part, summary }
   return lines
 })

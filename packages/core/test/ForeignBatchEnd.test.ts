@@ -49,7 +49,7 @@ const foreignBatches: ForeignBatches = {
   marked: true,
   frame: {
     open: "",
-    omitted: [],
+    adapt: null,
     line: (key, body) => `{"key":"${key}","body":${body}}`,
     separator: "\n",
     close: "\n"
