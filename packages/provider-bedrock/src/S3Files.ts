@@ -5,6 +5,7 @@
 import type { Bucket } from "@omnifile/core/Account"
 import * as ObjectName from "@omnifile/core/ObjectName"
 import type { FileProtocol, FileUpload, ProviderCall, RemoteFile, UploadStep } from "@omnifile/core/Provider"
+import { bodiless } from "@omnifile/core/ProviderCalls"
 import * as Result from "effect/Result"
 import * as S3Answers from "./S3Answers.ts"
 
@@ -12,14 +13,9 @@ import * as S3Answers from "./S3Answers.ts"
 const maxBytes = 5 * 2 ** 30
 
 const call = (name: string, method: "GET" | "DELETE", path: string): ProviderCall => ({
-  name,
-  method,
-  path,
+  ...bodiless(name, method, path),
   place: "bucket",
-  reads: "text",
-  headers: {},
-  body: null,
-  idempotent: true
+  reads: "text"
 })
 
 /** Objects that begin so, in the order of their names. */

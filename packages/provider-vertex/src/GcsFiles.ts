@@ -6,6 +6,8 @@
 import type { Bucket } from "@omnifile/core/Account"
 import * as ObjectName from "@omnifile/core/ObjectName"
 import type { FileProtocol, FileUpload, ProviderCall, RemoteFile, UploadStep } from "@omnifile/core/Provider"
+import { bodiless } from "@omnifile/core/ProviderCalls"
+import { millis } from "@omnifile/core/Rfc3339"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
@@ -29,31 +31,23 @@ const decodeObject = Schema.decodeUnknownResult(StoredObject)
 const decodeObjectPage = Schema.decodeUnknownResult(ObjectPage)
 
 const call = (name: string, method: "GET" | "DELETE", path: string): ProviderCall => ({
-  name,
-  method,
-  path,
-  place: "bucket",
-  headers: {},
-  body: null,
-  idempotent: true
+  ...bodiless(name, method, path),
+  place: "bucket"
 })
 
 export const make = ({ name, prefix }: Bucket, takes: FileProtocol["takes"]): FileProtocol => {
   const objects = `/storage/v1/b/${encodeURIComponent(name)}/o`
   const pathOf = (id: string): string => `${objects}/${ObjectName.inQuery(id)}`
 
-  const fileOf = (stored: typeof StoredObject.Type): RemoteFile => {
-    const createdAt = Date.parse(stored.timeCreated ?? "")
-    return {
-      id: stored.name,
-      reference: `gs://${name}/${stored.name}`,
-      filename: ObjectName.filenameOf(prefix, stored.name),
-      bytes: Number(stored.size),
-      createdAt: Number.isNaN(createdAt) ? null : createdAt,
-      expiresAt: null,
-      state: "ready"
-    }
-  }
+  const fileOf = (stored: typeof StoredObject.Type): RemoteFile => ({
+    id: stored.name,
+    reference: `gs://${name}/${stored.name}`,
+    filename: ObjectName.filenameOf(prefix, stored.name),
+    bytes: Number(stored.size),
+    createdAt: millis(stored.timeCreated),
+    expiresAt: null,
+    state: "ready"
+  })
 
   const decodeFile = (body: unknown): Result.Result<RemoteFile, string> =>
     decodeObject(body).pipe(

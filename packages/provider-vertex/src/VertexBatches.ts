@@ -7,7 +7,8 @@ import type { Bucket } from "@omnifile/core/Account"
 import { type ForeignBatches, type ForeignJob, type ForeignResult, markKey } from "@omnifile/core/ForeignBatches"
 import { isObject } from "@omnifile/core/Json"
 import * as ObjectName from "@omnifile/core/ObjectName"
-import type { ProviderCall } from "@omnifile/core/Provider"
+import { bodiless, withJson } from "@omnifile/core/ProviderCalls"
+import { millis, seconds } from "@omnifile/core/Rfc3339"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
@@ -39,16 +40,6 @@ const Page = Schema.Struct({ batchPredictionJobs: Schema.optionalKey(Schema.Arra
 const decodeJob = Schema.decodeUnknownResult(Job)
 const decodeJobs = Schema.decodeUnknownResult(Page)
 
-const millis = (text: string | undefined): number | null => {
-  const time = text === undefined ? Number.NaN : Date.parse(text)
-  return Number.isNaN(time) ? null : time
-}
-
-const seconds = (text: string | undefined): number | null => {
-  const time = millis(text)
-  return time === null ? null : Math.floor(time / 1000)
-}
-
 const statuses: Readonly<Record<string, string>> = {
   JOB_STATE_QUEUED: "validating",
   JOB_STATE_PENDING: "validating",
@@ -65,15 +56,6 @@ const over = new Set(["completed", "failed", "cancelled", "expired"])
 const jobs = "/batchPredictionJobs"
 
 const pathOf = (id: string): string => `${jobs}/${encodeURIComponent(id)}`
-
-const call = (name: string, method: "GET" | "POST", path: string): ProviderCall => ({
-  name,
-  method,
-  path,
-  headers: {},
-  body: null,
-  idempotent: true
-})
 
 const encoder = new TextEncoder()
 
@@ -156,20 +138,13 @@ export const make = ({ name: bucket, prefix }: Bucket): ForeignBatches => {
           gcsDestination: { outputUriPrefix: `${root}${prefix}batches/${key}` }
         }
       }
-      return {
-        name: "batches.create",
-        method: "POST",
-        path: jobs,
-        headers: { "content-type": "application/json" },
-        body: encoder.encode(JSON.stringify(job)),
-        idempotent: false
-      }
+      return withJson("batches.create", jobs, encoder.encode(JSON.stringify(job)))
     },
-    retrieve: (id) => call("batches.retrieve", "GET", pathOf(id)),
-    cancel: (id) => call("batches.cancel", "POST", `${pathOf(id)}:cancel`),
+    retrieve: (id) => bodiless("batches.retrieve", "GET", pathOf(id)),
+    cancel: (id) => bodiless("batches.cancel", "POST", `${pathOf(id)}:cancel`),
     list: (cursor) => {
       const after = cursor === null ? "" : `&pageToken=${encodeURIComponent(cursor)}`
-      return call("batches.list", "GET", `${jobs}?pageSize=100${after}`)
+      return bodiless("batches.list", "GET", `${jobs}?pageSize=100${after}`)
     },
     decode: (body) =>
       decodeJob(body).pipe(
@@ -188,7 +163,7 @@ export const make = ({ name: bucket, prefix }: Bucket): ForeignBatches => {
       _tag: "Lines",
       calls: ({ results }) =>
         results.map((file) => ({
-          ...call("batches.results", "GET", `/storage/v1/b/${bucket}/o/${ObjectName.inQuery(file)}?alt=media`),
+          ...bodiless("batches.results", "GET", `/storage/v1/b/${bucket}/o/${ObjectName.inQuery(file)}?alt=media`),
           place: "bucket" as const
         }))
     },
