@@ -8,7 +8,7 @@ import { BlobStore } from "./BlobStore.ts"
 import type { Bytes } from "./Bytes.ts"
 import { type Job, JobOutput, ownerOfOutputs, partFileLife } from "./Job.ts"
 import * as MeasuredBytes from "./MeasuredBytes.ts"
-import { ManagedFile } from "./ManagedFile.ts"
+import { type LostUpload, ManagedFile } from "./ManagedFile.ts"
 import { Registry } from "./Registry.ts"
 import { hexOfText, Sha256 } from "./Sha256.ts"
 import { isConflict, SourceFailed, StorageError } from "./StorageError.ts"
@@ -34,16 +34,6 @@ export const make = Effect.gen(function* () {
   return {
     fileKey,
 
-    /** Stores content, unless the file is there already, and measures it. */
-    store: Effect.fnUntraced(function* (key: string, content: Bytes) {
-      const measured = MeasuredBytes.of(content, sha256)
-      if ((yield* registry.file(key)) !== undefined) return yield* MeasuredBytes.read(key, measured)
-      // What a crash has left.
-      yield* blobs.remove(key)
-      yield* blobs.put(key, measured.content)
-      return measured.measure()
-    }),
-
     /**
      * Stores `fresh`, or, if somebody has done so already, reads what is there as `known` gives it back; and measures
      * it. What is there stays, whoever else is at it.
@@ -62,12 +52,16 @@ export const make = Effect.gen(function* () {
       return measured.measure()
     }, Effect.scoped),
 
-    /** The file's row: a new one, or that of who was faster. `life` in seconds; null for as long as nobody deletes it. */
+    /**
+     * The file's row: a new one, or that of who was faster. `life` in seconds; null for as long as nobody deletes it. With
+     * it goes what the file was made of, and is to be deleted at its provider.
+     */
     record: Effect.fnUntraced(function* (
       job: Job,
       role: Role,
       { bytes, sha256 }: MeasuredBytes.Measure,
-      life: number | null
+      life: number | null,
+      left: ReadonlyArray<LostUpload> = []
     ) {
       const key = fileKey(job, role)
       const now = yield* Clock.currentTimeMillis
@@ -90,10 +84,10 @@ export const make = Effect.gen(function* () {
         models: [],
         kept: true,
         replicas: [],
-        lostUploads: [],
+        lostUploads: left,
         instance: null,
         idempotency: null,
-        dueAt: expiresAt,
+        dueAt: left.reduce<number | null>((due, { endedAt }) => Math.min(due ?? endedAt, endedAt), expiresAt),
         attempts: 0
       })
       yield* registry.insertFile(row).pipe(Effect.catchIf(isConflict, () => Effect.void))

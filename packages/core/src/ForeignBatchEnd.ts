@@ -4,7 +4,6 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
@@ -20,22 +19,20 @@ import * as Ledger from "./ForeignBatchLedger.ts"
 import * as ForeignBatchRecall from "./ForeignBatchRecall.ts"
 import { lines, Reader } from "./ForeignBatchResults.ts"
 import type { ForeignBatches, ForeignJob } from "./ForeignBatches.ts"
-import { Instance } from "./Instance.ts"
+import type { Instance } from "./Instance.ts"
 import { type Job, type JobOutput, update } from "./Job.ts"
+import * as JobLease from "./JobLease.ts"
 import { Jobs } from "./Jobs.ts"
 import { type JsonObject, parseObject } from "./Json.ts"
 import { JobSync, type Snapshot } from "./JobSync.ts"
+import { LostUpload } from "./ManagedFile.ts"
 import { ProviderError, Unreachable } from "./ProviderError.ts"
 import type { RemoteJob } from "./Provider.ts"
 import type { Registry } from "./Registry.ts"
-import { backoff } from "./Removal.ts"
 import type { Sha256 } from "./Sha256.ts"
 import type { StorageError } from "./StorageError.ts"
 import type { UnifiedIds } from "./UnifiedId.ts"
 import { type ProviderAccount, Upstream } from "./Upstream.ts"
-
-/** For so long nobody else begins to read the same results. */
-const patience = Duration.toMillis(Duration.minutes(10))
 
 /** Of a provider whose batches are its own; null for all others. */
 export const batchesOf = (job: Pick<Job, "kind">, { provider }: ProviderAccount): ForeignBatches | null =>
@@ -75,6 +72,26 @@ export const snapshotOf = (job: Job, remote: RemoteJob & Partial<Pick<ForeignJob
   }
 }
 
+/** For so long results stay at the provider, should somebody else have to read them again. Milliseconds. */
+const resultsLife = 24 * 60 * 60 * 1000
+
+/** The files of results, which are of no use to anybody once ours have been made of them. */
+const leftOf = (
+  { account, createdAt }: Job,
+  { results }: ForeignBatches,
+  remote: ForeignJob,
+  now: number
+): ReadonlyArray<LostUpload> =>
+  results._tag === "Lines" && results.areFiles === true
+    ? remote.results.map(
+        (remoteId) =>
+          new LostUpload({ account, remoteId, bytes: null, startedAt: createdAt, endedAt: now + resultsLife })
+      )
+    : []
+
+const finalizing = (job: Job): Job =>
+  update(job, { object: JSON.stringify({ ...parseObject(job.object), status: "finalizing" }) })
+
 export class ForeignBatchEnd extends Context.Service<
   ForeignBatchEnd,
   {
@@ -91,15 +108,17 @@ export class ForeignBatchEnd extends Context.Service<
     ) => Effect.Effect<Job, ContentUnavailable | ProviderError | StorageError>
     /** Removes what only a batch that goes on needs, given the key of its row. */
     readonly discard: (job: string) => Effect.Effect<void>
+    /** The same for a batch that is over; it stays due for that until it is done. */
+    readonly tidy: (job: Job) => Effect.Effect<Job | undefined>
   }
 >()("@omnifile/core/ForeignBatchEnd") {}
 
 const make = Effect.gen(function* () {
   const blobs = yield* BlobStore
-  const { fileKey, record, store } = yield* BatchEnding.make
+  const { fileKey, record, storeOnce } = yield* BatchEnding.make
   const catalog = yield* Catalog
-  const instance = yield* Instance
   const jobs = yield* Jobs
+  const lease = yield* JobLease.make
   const recall = yield* ForeignBatchRecall.make
   const scope = yield* Effect.scope
   const sync = yield* JobSync
@@ -152,6 +171,7 @@ const make = Effect.gen(function* () {
     const snapshot: Snapshot = {
       ...remote,
       outputs: [],
+      made: [],
       object: {
         ...known,
         status: "failed",
@@ -171,13 +191,13 @@ const make = Effect.gen(function* () {
   ) {
     const translator = target.provider.chatCompletion === null ? target.provider.chat : null
     const ledger = yield* recall.ledgerOf(job, translator !== null)
-    const known = parseObject(job.object) ?? {}
+    const object = parseObject(job.object) ?? {}
     const deployment = catalog.deploymentsOf(job.modelName).find(({ id }) => id === job.deployment)
     const reader = new Reader(
       {
         batches,
         translator,
-        endpoint: String(known["endpoint"]),
+        endpoint: String(object["endpoint"]),
         model: deployment?.model ?? job.modelName,
         modelName: job.modelName,
         job: job.key,
@@ -188,15 +208,24 @@ const make = Effect.gen(function* () {
     const results = yield* resultsOf(target, batches, remote)
     const status = String(remote.object["status"])
     const output: Bytes = { [Symbol.asyncIterator]: () => reader.output(results()) }
-    const written = yield* store(fileKey(job, "output_file_id"), output)
+    // What an earlier try has stored stays, and what the results say of the lines is learned again.
+    const known = (stored: Bytes): Bytes => ({
+      async *[Symbol.asyncIterator]() {
+        for await (const _ of output);
+        yield* stored
+      }
+    })
+    const written = yield* storeOnce(fileKey(job, "output_file_id"), output, known)
     const counts = reader.counts(status)
     const made: Array<JobOutput> = []
+    const left = leftOf(job, batches, remote, yield* Clock.currentTimeMillis)
     if (written.bytes === 0) yield* blobs.remove(fileKey(job, "output_file_id"))
-    else made.push(yield* record(job, "output_file_id", written, ledger.outputLife))
+    else made.push(yield* record(job, "output_file_id", written, ledger.outputLife, left))
     // A batch that failed as a whole says so itself.
     if (status !== "failed" && counts.failed > 0) {
-      const stored = yield* store(fileKey(job, "error_file_id"), reader.errors(status))
-      made.push(yield* record(job, "error_file_id", stored, ledger.outputLife))
+      const stored = yield* storeOnce(fileKey(job, "error_file_id"), reader.errors(status), (content) => content)
+      const still = made.length === 0 ? left : []
+      made.push(yield* record(job, "error_file_id", stored, ledger.outputLife, still))
     }
     const named = Object.fromEntries(made.map(({ id, role }) => [role, id]))
     const total = ledger.size
@@ -205,46 +234,21 @@ const make = Effect.gen(function* () {
       outputs: [],
       made,
       tokens: reader.tokens,
-      object: { ...known, ...remote.object, ...named, request_counts: { total, ...counts } }
+      object: { ...object, ...remote.object, ...named, request_counts: { total, ...counts } }
     }
     return snapshot
   }, Effect.scoped)
 
-  /** Takes the row for as long as the results may take; undefined while somebody else has it. */
-  const claim = Effect.fnUntraced(function* (job: Job) {
-    const now = yield* Clock.currentTimeMillis
-    let claimed = false
-    const row = yield* jobs.modify(job.key, (current) => {
-      const isHeld = current.instance !== instance.id && (current.claimedUntil ?? 0) > now
-      claimed = current.state === "active" && !isHeld
-      const until = now + patience
-      const object = JSON.stringify({ ...parseObject(current.object), status: "finalizing" })
-      return claimed
-        ? update(current, { object, instance: instance.id, claimedUntil: until, dueAt: until, updatedAt: now })
-        : undefined
-    })
-    return claimed ? row : undefined
-  })
+  const remove = (job: string) =>
+    Effect.andThen(blobs.remove(Ledger.ledgerKey(job)), blobs.remove(Ledger.inputKey(job)))
 
-  /** Gives the row back to whoever is next, after a failure. */
-  const release = (job: Job) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      jobs.modify(job.key, (current) =>
-        current.state === "active" && current.instance === instance.id
-          ? update(current, {
-              instance: null,
-              claimedUntil: null,
-              dueAt: now + backoff(current.attempts),
-              attempts: current.attempts + 1
-            })
-          : undefined
-      )
-    ).pipe(Effect.ignore)
+  const unremoved = (error: StorageError) => Effect.logWarning("The input of a batch could not be removed", error)
 
-  const discard = (job: string) =>
-    Effect.andThen(blobs.remove(Ledger.ledgerKey(job)), blobs.remove(Ledger.inputKey(job))).pipe(
-      Effect.catch((error) => Effect.logWarning("The input of a batch could not be removed", error))
-    )
+  const tidy = (job: Job) =>
+    Effect.andThen(
+      remove(job.key),
+      jobs.modify(job.key, (current) => (current.state === "ended" ? update(current, { dueAt: null }) : undefined))
+    ).pipe(Effect.catch((error) => Effect.as(unremoved(error), job)))
 
   const end = Effect.fn("ForeignBatchEnd.end")(function* (
     job: Job,
@@ -252,16 +256,15 @@ const make = Effect.gen(function* () {
     batches: ForeignBatches,
     remote: ForeignJob
   ) {
-    const claimed = yield* claim(job)
-    if (claimed === undefined) return (yield* jobs.read(job.key)) ?? job
-    const ended = yield* collect(claimed, target, batches, remote).pipe(
-      Effect.catchTag("InputLost", () => unreadable(claimed, remote)),
-      Effect.mapError((error) => (error instanceof ProviderError ? error : failed(target, error))),
-      Effect.flatMap((snapshot) => sync.apply(claimed, snapshot)),
-      Effect.onError(() => release(claimed))
+    const after = yield* lease.during(job.key, finalizing, (taken) =>
+      collect(taken, target, batches, remote).pipe(
+        Effect.catchTag("InputLost", () => unreadable(taken, remote)),
+        Effect.mapError((error) => (error instanceof ProviderError ? error : failed(target, error))),
+        Effect.flatMap((snapshot) => sync.apply(taken, snapshot))
+      )
     )
-    yield* discard(job.key)
-    return ended
+    if (after?.state !== "ended") return after ?? job
+    return (yield* tidy(after)) ?? after
   })
 
   return ForeignBatchEnd.of({
@@ -276,7 +279,8 @@ const make = Effect.gen(function* () {
       if (started.pollUnsafe() === undefined) running.set(job.key, started)
       return yield* Fiber.join(started)
     }),
-    discard
+    discard: (job) => Effect.catch(remove(job), unremoved),
+    tidy
   })
 })
 

@@ -56,8 +56,13 @@ export interface ForeignJob extends RemoteJob {
 
 /** How results are read once a batch is over. */
 export type ForeignResults =
-  /** By calls whose answers are JSON Lines. */
-  | { readonly _tag: "Lines"; readonly calls: (job: ForeignJob) => ReadonlyArray<ProviderCall> }
+  | {
+      /** By calls whose answers are JSON Lines. */
+      readonly _tag: "Lines"
+      readonly calls: (job: ForeignJob) => ReadonlyArray<ProviderCall>
+      /** Whether they are files of the account, which stay there until somebody deletes them. */
+      readonly areFiles?: boolean | undefined
+    }
   /** A page at a time, from the first (null) on. */
   | {
       readonly _tag: "Pages"

@@ -10,7 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
 import type { Catalog } from "./Catalog.ts"
-import type { ForeignBatchEnd } from "./ForeignBatchEnd.ts"
+import { ForeignBatchEnd } from "./ForeignBatchEnd.ts"
 import type { Instance } from "./Instance.ts"
 import { type Job, update } from "./Job.ts"
 import * as JobRecovery from "./JobRecovery.ts"
@@ -36,6 +36,7 @@ export class JobPoller extends Context.Service<
 const rowsOfRound = 500
 
 const make = Effect.gen(function* () {
+  const foreign = yield* ForeignBatchEnd
   const jobs = yield* Jobs
   const recovery = yield* JobRecovery.make
   const { refresh, refreshParts } = yield* JobRefresh.make
@@ -82,7 +83,8 @@ const make = Effect.gen(function* () {
     switch (job.kind) {
       case "batch":
       case "fine_tuning_job":
-        return job.state === "creating" ? recovery.attend(job) : follow(job)
+        if (job.state === "creating") return recovery.attend(job)
+        return job.state === "ended" ? foreign.tidy(job) : follow(job)
       // They are followed by nobody: what is due is their end.
       case "response":
       case "container":

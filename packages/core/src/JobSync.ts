@@ -25,7 +25,10 @@ import * as UsageRecord from "./UsageRecord.ts"
 
 /** What a provider says of a job now. */
 export interface Snapshot extends Pick<RemoteJob, "object" | "ended" | "inputs" | "outputs" | "tokens"> {
-  /** Files that were made here of what the job has made, and that its object names already. */
+  /**
+   * Files that were made here of what the job has made, and that its object names already. Given at all, they say that
+   * there is something to tidy up after the job's end.
+   */
   readonly made?: ReadonlyArray<JobOutput> | undefined
 }
 
@@ -154,6 +157,8 @@ const make = Effect.gen(function* () {
       const found = [...(yield* newOutputs(job, snapshot)), ...(snapshot.made ?? [])]
       const now = yield* Clock.currentTimeMillis
       const { ended } = snapshot
+      // Whoever makes files here tidies up at once; should it die before that, somebody else does.
+      const tidyAt = snapshot.made === undefined ? null : now + settings.jobs.claimTtl
       const tokens = yield* usageOf(job, snapshot)
       const { id, reads, remoteId } = job
       const next = (current: Job) => {
@@ -176,7 +181,7 @@ const make = Effect.gen(function* () {
           claimedUntil: null,
           attempts: 0,
           updatedAt: now,
-          dueAt: ended ? null : now + settings.jobs.pollInterval
+          dueAt: ended ? tidyAt : now + settings.jobs.pollInterval
         })
       }
       let isEnding = false

@@ -22,7 +22,7 @@ import { Removal } from "./Removal.ts"
 import { Settings } from "./Settings.ts"
 import type { Sha256 } from "./Sha256.ts"
 import * as SplitFiles from "./SplitFiles.ts"
-import * as SplitLease from "./SplitLease.ts"
+import * as JobLease from "./JobLease.ts"
 import * as SplitMaking from "./SplitMaking.ts"
 import type { SplitParts } from "./SplitParts.ts"
 import * as SplitState from "./SplitState.ts"
@@ -62,7 +62,7 @@ export class SplitEnd extends Context.Service<
 const make = Effect.gen(function* () {
   const files = yield* SplitFiles.make
   const jobs = yield* Jobs
-  const lease = yield* SplitLease.make
+  const lease = yield* JobLease.make
   const { attend, begin, complete, settled, statesOf, unlessLost } = yield* SplitMaking.make
   const removal = yield* Removal
   const scope = yield* Effect.scope
@@ -103,7 +103,7 @@ const make = Effect.gen(function* () {
           if (!lease.isOurs(current)) return undefined
           if (!isOver) return settled(current, states, new Map(), now)
           const object = JSON.stringify({ ...SplitState.ended(current, states, counts, now), ...named })
-          const over = { ...SplitLease.free, dueAt: now + timing.claimTtl, attempts: 0, updatedAt: now }
+          const over = { ...JobLease.free, dueAt: now + timing.claimTtl, attempts: 0, updatedAt: now }
           return update(current, { outputs, object, state: "ended", ...over })
         })
       })

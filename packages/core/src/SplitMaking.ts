@@ -14,7 +14,7 @@ import { Jobs } from "./Jobs.ts"
 import { backoff } from "./Removal.ts"
 import { Settings } from "./Settings.ts"
 import { hexOfText, Sha256 } from "./Sha256.ts"
-import * as SplitLease from "./SplitLease.ts"
+import * as JobLease from "./JobLease.ts"
 import { isPassing, runsBatches, SplitParts } from "./SplitParts.ts"
 import * as SplitState from "./SplitState.ts"
 import { UnifiedIds } from "./UnifiedId.ts"
@@ -48,7 +48,7 @@ export const make = Effect.gen(function* () {
   const ids = yield* UnifiedIds
   const instance = yield* Instance
   const jobs = yield* Jobs
-  const lease = yield* SplitLease.make
+  const lease = yield* JobLease.make
   const parts = yield* SplitParts
   const recovery = yield* JobRecovery.make
   const { jobs: timing, instanceTtl } = yield* Settings
@@ -91,7 +91,7 @@ export const make = Effect.gen(function* () {
     return update(batch, {
       parts: told.map(({ part }) => part),
       object: JSON.stringify(SplitState.progress(batch, told, now)),
-      ...SplitLease.free,
+      ...JobLease.free,
       updatedAt: now,
       attempts: isLeft ? batch.attempts + 1 : 0,
       dueAt: now + (isLeft ? backoff(batch.attempts) : timing.pollInterval)
@@ -146,7 +146,7 @@ export const make = Effect.gen(function* () {
       if (current.state !== "active" || current.attempts < lastAttempts) return undefined
       const errors = { object: "list", data: [{ code: "batch_lost", message, line: null, param: null }] }
       const object = JSON.stringify({ ...SplitState.objectOf(current), status: "failed", errors })
-      return update(current, { ...SplitLease.free, object, state: "ended", dueAt: null, updatedAt: now })
+      return update(current, { ...JobLease.free, object, state: "ended", dueAt: null, updatedAt: now })
     })
   })
 

@@ -8,8 +8,10 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { encode } from "./support/FakeProvider.ts"
 import { idOf } from "./support/lookups.ts"
+import { problems } from "./support/invariants.ts"
 import { alice } from "./support/principals.ts"
-import { advance } from "./support/time.ts"
+import * as SharedStorage from "./support/SharedStorage.ts"
+import { advance, settle } from "./support/time.ts"
 import { wire } from "./support/wire.ts"
 import * as World from "./support/World.ts"
 
@@ -73,7 +75,11 @@ const foreignBatches: ForeignBatches = {
     isObject(body) && Array.isArray(body["data"])
       ? Result.succeed({ jobs: body["data"].flatMap((each) => jobOf(each) ?? []), next: null })
       : Result.fail("no list"),
-  results: { _tag: "Lines", calls: ({ results }) => results.map((id) => call("results", `/files/${id}/content`)) },
+  results: {
+    _tag: "Lines",
+    areFiles: true,
+    calls: ({ results }) => results.map((id) => call("results", `/files/${id}/content`))
+  },
   result: ({ answer, key }) =>
     typeof key === "string"
       ? Result.succeed({ key, status: 200, answer: isObject(answer) ? answer : null, error: null })
@@ -179,6 +185,66 @@ describe("the end of a batch in another form", () => {
         ["input_lost"]
       )
       assert.strictEqual(world.storage.jobs()[0]?.state, "ended")
+    })
+  )
+
+  const callsOf = ({ storage }: World.Instance) => Object.values(storage.calls).reduce((sum, count) => sum + count, 0)
+
+  /** A batch of two lines that has ended at its provider with an answer to the first, though nobody has looked yet. */
+  const begin = Effect.gen(function* () {
+    const world = yield* World.make({ provider, settings: { maintenanceInterval: 7_500 } })
+    const instance = yield* world.start()
+    const { id } = yield* create(instance)
+    const [batch] = world.account("east").batches.values()
+    world.account("east").complete(batch?.id ?? "", `${JSON.stringify({ key: "l-1", answer: { said: "a" } })}\n`)
+    return { world, instance, id }
+  })
+
+  it.effect("has every line in one file, wherever in its work an instance dies", () =>
+    Effect.gen(function* () {
+      const undisturbed = yield* begin
+      const before = callsOf(undisturbed.instance)
+      yield* retrieve(undisturbed.instance, undisturbed.id)
+      const calls = callsOf(undisturbed.instance) - before
+      assert.isAbove(calls, 10)
+      for (let call = 1; call <= calls; call++) {
+        const { id, instance, world } = yield* begin
+        const die = Effect.sync(() => instance.kill())
+        const interference = { _tag: call % 2 === 0 ? "RunAfter" : "RunBefore", effect: die } as const
+        instance.storage.interfere = SharedStorage.at(callsOf(instance) + call, interference)
+        yield* Effect.forkDetach(retrieve(instance, id))
+        yield* settle
+        assert.isTrue(instance.storage.isDead())
+        const successor = yield* world.start()
+        yield* advance(90_000, 7_500)
+        const object = yield* retrieve(successor, id)
+        assert.strictEqual(object["status"], "completed", `after call ${call}`)
+        assert.deepStrictEqual(yield* namesIn(successor, object, "output_file_id"), ["a"])
+        assert.deepStrictEqual(yield* namesIn(successor, object, "error_file_id"), ["b"])
+        assert.deepStrictEqual(object["request_counts"], { total: 2, completed: 1, failed: 1 })
+        // The provider's results stay for a day.
+        const isOfResults = (problem: string) => /output\.jsonl|has 1 lost uploads/.test(problem)
+        assert.deepStrictEqual(
+          problems(world).filter((problem) => !isOfResults(problem)),
+          []
+        )
+      }
+    })
+  )
+
+  it.effect("leaves none of the provider's own files of results behind", () =>
+    Effect.gen(function* () {
+      const hour = 60 * 60 * 1000
+      const settings = { maintenanceInterval: hour, instanceTtl: 30 * hour }
+      const world = yield* World.make({ provider, settings })
+      const instance = yield* world.start()
+      const { id } = yield* create(instance)
+      answerAll(world)
+      yield* retrieve(instance, id)
+      const left = () => [...world.account("east").files.values()].map(({ filename }) => filename)
+      assert.deepStrictEqual(left(), ["batch.jsonl", "output.jsonl"])
+      yield* advance(26 * hour, hour)
+      assert.deepStrictEqual(left(), ["batch.jsonl"])
     })
   )
 })

@@ -132,6 +132,7 @@ export const batches: ForeignBatches = {
     ),
   results: {
     _tag: "Lines",
+    areFiles: true,
     calls: ({ results }) =>
       results.map((file) => bodiless("batches.results", "GET", `/files/${encodeURIComponent(file)}/content`))
   },

@@ -1,5 +1,5 @@
 /**
- * Work on a batch of parts that one instance does at a time, however long it takes: the row says who is at it and until
+ * Work on a batch that one instance does at a time, however long it takes: the row says who is at it and until
  * when, and that is put off again and again while the work goes on. Whoever has lost it stops.
  */
 import * as Clock from "effect/Clock"
@@ -12,7 +12,7 @@ import { backoff } from "./Removal.ts"
 import { Settings } from "./Settings.ts"
 import type { StorageError } from "./StorageError.ts"
 
-const workOn = (key: string): string => `split batch ${key}`
+const workOn = (key: string): string => `batch ${key}`
 
 /** What a row says that nobody works on. */
 export const free = { instance: null, claimedUntil: null } as const
