@@ -24,5 +24,6 @@ export const chat = Translator.make({
   reference: "anthropic",
   fetches: true,
   serial: { anthropic: { disableParallelToolUse: true } },
+  promptsForJson: () => true,
   unknown: (event) => isObject(event) && typeof event["type"] === "string" && !events.has(event["type"])
 })

@@ -50,3 +50,16 @@ it("a known event that cannot be read ends the stream", async () => {
   )
   assert.instanceOf(failed, Error)
 })
+
+it("is asked for JSON in its prompt, also in a batch", async () => {
+  const request = {
+    wire: "chat",
+    body: { messages: [{ role: "user", content: "Hi" }], response_format: { type: "json_object" } },
+    model: "claude-sonnet-4-5",
+    modelName: "smart",
+    files: new Map(),
+    id: "0193",
+    now: 0
+  } as const
+  assert.include(JSON.stringify(await chat.encode(request)), "one valid JSON object")
+})

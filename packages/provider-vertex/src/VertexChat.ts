@@ -25,5 +25,6 @@ export const chat = Translator.make({
   load: models,
   reference: null,
   fetches: false,
-  serial: { anthropic: { disableParallelToolUse: true } }
+  serial: { anthropic: { disableParallelToolUse: true } },
+  promptsForJson: isClaude
 })

@@ -15,6 +15,7 @@ import * as ChatAnswer from "./ChatAnswer.ts"
 import * as ChatPrompt from "./ChatPrompt.ts"
 import { unsupported } from "./Fields.ts"
 import * as FileParts from "./FileParts.ts"
+import * as JsonInstruction from "./JsonInstruction.ts"
 import * as ProviderFetch from "./ProviderFetch.ts"
 import * as ResponseAnswer from "./ResponseAnswer.ts"
 import * as ResponsePrompt from "./ResponsePrompt.ts"
@@ -34,6 +35,11 @@ export interface Options {
   readonly fetches: boolean
   /** What tells the models to call only one tool at a time. */
   readonly serial?: SharedV4ProviderOptions | undefined
+  /**
+   * Whether a model has no mode for JSON without a schema, which its code leaves out then: the prompt asks for it.
+   * Default: every model has one.
+   */
+  readonly promptsForJson?: ((model: string) => boolean) | undefined
   /** Whether an event of a stream is of a kind that was not there when the models' code was written: it is passed over. */
   readonly unknown?: ((event: unknown) => boolean) | undefined
 }
@@ -193,14 +199,13 @@ export const make = (options: Options): ChatTranslator => {
     else idle.push(decoder)
   }
 
-  const parse = ({ body, files, wire }: TranslatedRequest): ModelRequest["options"] => {
+  const parse = ({ body, files, model, wire }: TranslatedRequest): ModelRequest["options"] => {
     const request = wires[wire].parse(body, {
       file: (id, param) => FileParts.ofFile(files, options.reference, id, param),
       fetches: options.fetches
     })
-    return request.serial && options.serial !== undefined
-      ? { ...request.options, providerOptions: options.serial }
-      : request.options
+    const call = options.promptsForJson?.(model) === true ? JsonInstruction.inPrompt(request.options) : request.options
+    return request.serial && options.serial !== undefined ? { ...call, providerOptions: options.serial } : call
   }
 
   /** An event that does not have a form that is known comes as an error, with the event in it. */

@@ -219,10 +219,36 @@ describe("a chat completion on Anthropic's models", () => {
       disable_parallel_tool_use: true
     })
   })
+
+  it("asks in the prompt for JSON without a schema, for which there is no mode", async () => {
+    const systemOf = async (body: JsonObject): Promise<unknown> => {
+      const upstream = Vendors.json(said("{}"))
+      await anthropic.run(request(body), upstream.send)
+      assert.notProperty(upstream.bodies[0], "output_config")
+      return at(upstream.bodies[0], "system")
+    }
+    const messages = [{ role: "user", content: "A colour?" }]
+    const response_format = { type: "json_object" }
+    const [alone] = (await systemOf({ messages, response_format })) as ReadonlyArray<{ readonly text: string }>
+    assert.match(alone?.text ?? "", /one valid JSON object and nothing else/)
+    assert.deepStrictEqual(
+      await systemOf({ messages: [{ role: "system", content: "Be brief." }, ...messages], response_format }),
+      [{ type: "text", text: `Be brief.\n\n${alone?.text}` }]
+    )
+    assert.isUndefined(await systemOf({ messages, response_format: { type: "text" } }))
+  })
 })
 
 describe("a chat completion on Gemini's models", () => {
   const gem = (body: JsonObject) => request(body, { model: "gemini-2.5-flash", files })
+
+  it("asks for JSON without a schema by the mode that there is", async () => {
+    const upstream = Vendors.json(generated({ text: "{}" }))
+    const messages = [{ role: "user", content: "A colour?" }]
+    await gemini.run(gem({ messages, response_format: { type: "json_object" } }), upstream.send)
+    assert.strictEqual(at(upstream.bodies[0], "generationConfig", "responseMimeType"), "application/json")
+    assert.notProperty(upstream.bodies[0], "systemInstruction")
+  })
 
   it("goes out as generateContent and comes back with its tool calls and its usage", async () => {
     const upstream = Vendors.json(

@@ -15,7 +15,8 @@ export const anthropic = Translator.make({
       createAnthropic({ apiKey: key, baseURL: `${origin}/v1`, fetch })(name),
   reference: "anthropic",
   fetches: true,
-  serial: { anthropic: { disableParallelToolUse: true } }
+  serial: { anthropic: { disableParallelToolUse: true } },
+  promptsForJson: () => true
 })
 
 export const gemini = Translator.make({
@@ -24,7 +25,8 @@ export const gemini = Translator.make({
     (name, { fetch, key, origin }) =>
       createGoogle({ apiKey: key, baseURL: `${origin}/v1beta`, fetch })(name),
   reference: "google",
-  fetches: false
+  fetches: false,
+  promptsForJson: (model) => model.startsWith("claude-")
 })
 
 export const request = (body: JsonObject, rest: Partial<TranslatedRequest> = {}): TranslatedRequest => ({
