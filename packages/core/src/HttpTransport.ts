@@ -10,12 +10,17 @@ import type { Bytes } from "./Bytes.ts"
 import type { StorageError } from "./StorageError.ts"
 import type { Tokens } from "./Usage.ts"
 
+/** Of a body in pieces: what is in memory, or content of known length, which can be read once. */
+export type BodyPiece = Uint8Array | { readonly bytes: Bytes; readonly length: number }
+
 /** A streamed body of known length. */
 export interface StreamBody {
   readonly bytes: Bytes
   readonly length: number
   /** The same bytes once more, for who has to know all of them before the first one goes out. */
   readonly reopen?: Effect.Effect<Bytes, StorageError, Scope.Scope> | undefined
+  /** What the bytes are made of, for who has to change what is in memory of them. */
+  readonly pieces?: ReadonlyArray<BodyPiece> | undefined
 }
 
 export type RequestBody = Uint8Array | StreamBody

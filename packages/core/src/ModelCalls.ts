@@ -7,11 +7,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { Deployment } from "./Account.ts"
+import * as BodyPieces from "./BodyPieces.ts"
 import * as Bytes from "./Bytes.ts"
 import type { CallError } from "./CallError.ts"
 import { Failover } from "./Failover.ts"
 import { type DeploymentRequest, Hooks, type ModelCall, stepsOf } from "./Hooks.ts"
-import type { RequestBody, TransportResponse } from "./HttpTransport.ts"
+import type { BodyPiece, RequestBody, TransportResponse } from "./HttpTransport.ts"
 import { type BodyEdit, compose, type Edit, type EditContent } from "./JsonEdit.ts"
 import type { ModelOperation } from "./Operation.ts"
 import type { CallAt, Provider, ProviderCall } from "./Provider.ts"
@@ -146,10 +147,11 @@ const edited = (
     const bytes = new Bytes.InMemory(pieces)
     return Effect.succeed({ bytes, length: bytes.length })
   }
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
   return Effect.map(
-    Effect.forEach(pieces, (piece) => (isBytes(piece) ? Effect.succeed(Bytes.fromArray(piece)) : piece.open)),
-    (parts) => ({ bytes: Bytes.inSequence(parts), length })
+    Effect.forEach(pieces, (piece): Effect.Effect<BodyPiece, StorageError, Scope.Scope> =>
+      isBytes(piece) ? Effect.succeed(piece) : Effect.map(piece.open, (bytes) => ({ bytes, length: piece.length }))
+    ),
+    BodyPieces.body
   )
 }
 

@@ -3,6 +3,7 @@ import Anthropic from "@anthropic-ai/sdk"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as AnthropicEmulator from "@omnifile/testkit/AnthropicEmulator"
 import * as GeminiEmulator from "@omnifile/testkit/GeminiEmulator"
+import * as MistralEmulator from "@omnifile/testkit/MistralEmulator"
 import * as OpenAIEmulator from "@omnifile/testkit/OpenAIEmulator"
 import { createHash } from "node:crypto"
 import { BadRequestError, toFile } from "openai"
@@ -18,10 +19,17 @@ const wires: ReadonlyArray<Wires.Wire> = [
 const content = Buffer.concat([Buffer.from("%PDF-1.7\n"), Buffer.alloc(200_000, "Grüße, "), Buffer.from("12")])
 const digest = createHash("sha256").update(content).digest("hex").slice(0, 16)
 
+const mistral: Wires.Wire = {
+  name: "mistral",
+  model: "mistral-large-latest",
+  files: "inline",
+  start: MistralEmulator.start
+}
+
 let world: Wires.Wires
 let file: string
 beforeAll(async () => {
-  world = await Wires.install(wires)
+  world = await Wires.install([...wires, mistral])
   const given = await toFile(content, "report.bin", { type: "application/octet-stream" })
   file = (await world.client.files.create({ file: given, purpose: "user_data" })).id
 })
@@ -88,4 +96,23 @@ it("a message in Anthropic's own wire has the file in the place of its ID", asyn
   })
   assert.include(JSON.stringify(message.content), digest)
   assert.deepStrictEqual(copies("anthropic"), [])
+})
+
+it("a chat on Mistral, which refuses what it does not know, has its fields before and after the file renamed", async () => {
+  const image = await world.client.files.create({
+    file: await toFile(Buffer.concat([Buffer.from("\x89PNG\r\n\x1a\n", "latin1"), Buffer.alloc(100_001)]), "a.png"),
+    purpose: "vision"
+  })
+  const answer = await world.client.chat.completions.create({
+    max_completion_tokens: 50,
+    messages: [
+      { role: "developer", content: "Grüße" },
+      { role: "user", content: [{ type: "file", file: { file_id: image.id } }] }
+    ],
+    model: "mistral",
+    seed: 7,
+    user: "alice"
+  })
+  assert.include(answer.choices[0]?.message.content ?? "", "Answer from mistral")
+  assert.deepStrictEqual(copies("mistral"), [])
 })

@@ -3,6 +3,7 @@
  * that it knows under another name get that name, and those that mean nothing to a model are left out. What asks for
  * something that Mistral does not do stays, so that the client learns of it. Bodies without any of these stay as they are.
  */
+import * as BodyPieces from "@omnifile/core/BodyPieces"
 import * as Bytes from "@omnifile/core/Bytes"
 import type { RequestBody } from "@omnifile/core/HttpTransport"
 import { isObject, type Json, type JsonObject, parseObject } from "@omnifile/core/Json"
@@ -82,8 +83,9 @@ const translated = (bytes: Uint8Array): Uint8Array | undefined => {
   return body === undefined ? undefined : encoder.encode(JSON.stringify(translate(body)))
 }
 
-/** A body that brings the content of a file is not read, and stays as it is. */
+/** Of a body that brings the content of a file, all but that content is read. */
 export const bodyOf = (body: RequestBody): RequestBody => {
   if (body instanceof Uint8Array) return translated(body) ?? body
-  return body.bytes instanceof Bytes.InMemory ? (Bytes.readJoined(body.bytes, translated) ?? body) : body
+  if (body.bytes instanceof Bytes.InMemory) return Bytes.readJoined(body.bytes, translated) ?? body
+  return body.pieces === undefined ? body : (BodyPieces.rewritten(body.pieces, translated) ?? body)
 }

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as BodyPieces from "@omnifile/core/BodyPieces"
 import * as Bytes from "@omnifile/core/Bytes"
 import type { RequestBody } from "@omnifile/core/HttpTransport"
 import type { JsonObject } from "@omnifile/core/Json"
@@ -94,5 +95,41 @@ describe("a chat completion", () => {
     const bytes = new Bytes.InMemory(pieces)
     const body = MistralChat.bodyOf({ bytes, length: bytes.length })
     assert.deepStrictEqual(JSON.parse(await textOf(body)), { model: "m", messages: [], random_seed: 1 })
+  })
+
+  it("is read around the content of files, which is not", async () => {
+    const streamed = (text: string) => {
+      const bytes = encoder.encode(text)
+      return { length: bytes.length, bytes: Bytes.inSequence([Bytes.fromArray(bytes)]) }
+    }
+    const pieces = [
+      encoder.encode(
+        '{"max_completion_tokens":9,"messages":[{"role":"developer","content":"ü"},{"role":"user","content":[' +
+          '{"type":"image_url","image_url":{"url":"data:image/png;base64,'
+      ),
+      streamed("UE5H"),
+      encoder.encode('"}},{"type":"file","file":{"file_data":"data:application/pdf;base64,'),
+      streamed("JVBERi0="),
+      encoder.encode('","filename":"a.pdf"}}]}],"seed":7,"user":"u"}')
+    ]
+    const body = MistralChat.bodyOf(BodyPieces.body(pieces))
+    const text = await textOf(body)
+    assert.strictEqual(body.length, encoder.encode(text).length)
+    assert.deepStrictEqual(JSON.parse(text), {
+      max_tokens: 9,
+      messages: [
+        { role: "system", content: "ü" },
+        {
+          role: "user",
+          content: [
+            { type: "image_url", image_url: { url: "data:image/png;base64,UE5H" } },
+            { type: "document_url", document_url: "data:application/pdf;base64,JVBERi0=", document_name: "a.pdf" }
+          ]
+        }
+      ],
+      random_seed: 7
+    })
+    const plain = BodyPieces.body([encoder.encode('{"messages":["'), streamed("UE5H"), encoder.encode('"]}')])
+    assert.strictEqual(MistralChat.bodyOf(plain), plain)
   })
 })
