@@ -46,6 +46,7 @@ const statuses: Readonly<Record<string, string>> = {
   QUEUED: "validating",
   RUNNING: "in_progress",
   SUCCEEDED: "completed",
+  PARTIALLY_SUCCEEDED: "completed",
   FAILED: "failed",
   CANCELLING: "cancelling",
   CANCELLED: "cancelled",

@@ -5,6 +5,7 @@ import type { FileUpload, UploadStep } from "@omnifile/core/Provider"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Gemini from "../src/Gemini.ts"
+import { batches } from "../src/GeminiBatches.ts"
 import { files } from "../src/GeminiFiles.ts"
 
 const { gemini } = Gemini
@@ -205,4 +206,20 @@ describe("refusals", () => {
     assert.include(gemini.decodeRefusal(gone, { status: 403, call: "generate" })?.message, "the File files/ab12 or it")
     assert.isNull(gemini.decodeRefusal("<html>", { status: 502, call: "generate" }))
   })
+})
+
+it("a batch is over in each state that nothing follows, under either of the API's names for it", () => {
+  const read = (state: string) => {
+    const { ended, object } = Result.getOrThrow(batches.decode({ name: "batches/b", metadata: { state } }))
+    return [ended, object["status"]]
+  }
+  for (const api of ["BATCH", "JOB"]) {
+    assert.deepStrictEqual(read(`${api}_STATE_PENDING`), [false, "validating"])
+    assert.deepStrictEqual(read(`${api}_STATE_RUNNING`), [false, "in_progress"])
+    assert.deepStrictEqual(read(`${api}_STATE_SUCCEEDED`), [true, "completed"])
+    assert.deepStrictEqual(read(`${api}_STATE_PARTIALLY_SUCCEEDED`), [true, "completed"])
+    assert.deepStrictEqual(read(`${api}_STATE_FAILED`), [true, "failed"])
+    assert.deepStrictEqual(read(`${api}_STATE_CANCELLED`), [true, "cancelled"])
+    assert.deepStrictEqual(read(`${api}_STATE_EXPIRED`), [true, "expired"])
+  }
 })

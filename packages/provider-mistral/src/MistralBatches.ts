@@ -2,24 +2,29 @@
 import type { ForeignBatches, ForeignJob, ForeignResult } from "@omnifile/core/ForeignBatches"
 import { isObject } from "@omnifile/core/Json"
 import { bodiless, withJson } from "@omnifile/core/ProviderCalls"
+import { millis, seconds } from "@omnifile/core/Rfc3339"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as MistralChat from "./MistralChat.ts"
 
-const OptionalText = Schema.optionalKey(Schema.NullOr(Schema.String))
+// Numbers, says the vendor; servers that speak its wire may write texts, and files as objects.
+const OptionalTime = Schema.optionalKey(Schema.NullOr(Schema.Union([Schema.Finite, Schema.String])))
+const OptionalFile = Schema.optionalKey(
+  Schema.NullOr(Schema.Union([Schema.String, Schema.Struct({ id: Schema.NonEmptyString })]))
+)
 const OptionalNumber = Schema.optionalKey(Schema.NullOr(Schema.Finite))
 
 const Job = Schema.Struct({
   id: Schema.NonEmptyString,
-  input_files: Schema.Array(Schema.String),
+  input_files: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.String))),
   metadata: Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown))),
-  output_file: OptionalText,
-  error_file: OptionalText,
-  errors: Schema.optionalKey(Schema.Array(Schema.Struct({ message: Schema.String }))),
+  output_file: OptionalFile,
+  error_file: OptionalFile,
+  errors: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.Struct({ message: Schema.String })))),
   status: Schema.String,
-  created_at: OptionalNumber,
-  started_at: OptionalNumber,
-  completed_at: OptionalNumber,
+  created_at: OptionalTime,
+  started_at: OptionalTime,
+  completed_at: OptionalTime,
   total_requests: OptionalNumber,
   succeeded_requests: OptionalNumber,
   failed_requests: OptionalNumber
@@ -48,24 +53,25 @@ const textsOf = (metadata: Readonly<Record<string, unknown>>): Readonly<Record<s
   )
 
 const jobOf = (job: typeof Job.Type): ForeignJob => {
-  const { completed_at, created_at, errors = [], failed_requests, input_files, started_at, total_requests } = job
-  const status = statuses[job.status] ?? "in_progress"
+  const { completed_at, created_at, errors, failed_requests, input_files, started_at, total_requests } = job
+  const status = statuses[job.status.toUpperCase()] ?? "in_progress"
   const ended = over.has(status)
-  const problems = errors.map(({ message }) => ({ code: "provider_error", message, line: null, param: null }))
+  const started = seconds(started_at)
+  const problems = (errors ?? []).map(({ message }) => ({ code: "provider_error", message, line: null, param: null }))
   return {
     id: job.id,
     ended,
-    createdAt: typeof created_at === "number" ? created_at * 1000 : null,
-    inputs: input_files.map((remoteId) => ({ field: "input_file_id", remoteId })),
+    createdAt: millis(created_at),
+    inputs: (input_files ?? []).map((remoteId) => ({ field: "input_file_id", remoteId })),
     outputs: [],
     metadata: textsOf(job.metadata ?? {}),
     tokens: null,
     requests: total_requests === 0 ? null : (total_requests ?? null),
-    results: [job.output_file, job.error_file].flatMap((file) => file ?? []),
+    results: [job.output_file, job.error_file].flatMap((file) => (typeof file === "object" ? file?.id : file) ?? []),
     object: {
       status,
-      ...(typeof started_at === "number" ? { in_progress_at: started_at } : {}),
-      ...(ended ? { [`${status}_at`]: completed_at ?? null } : {}),
+      ...(started === null ? {} : { in_progress_at: started }),
+      ...(ended ? { [`${status}_at`]: seconds(completed_at) } : {}),
       ...(status === "failed" && problems.length > 0 ? { errors: { object: "list", data: problems } } : {}),
       request_counts: { completed: job.succeeded_requests ?? 0, failed: failed_requests ?? 0 }
     }

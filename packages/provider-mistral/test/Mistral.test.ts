@@ -3,6 +3,7 @@ import * as Bytes from "@omnifile/core/Bytes"
 import type { FileUpload } from "@omnifile/core/Provider"
 import * as Result from "effect/Result"
 import { mistral } from "../src/Mistral.ts"
+import { batches } from "../src/MistralBatches.ts"
 import { files } from "../src/MistralFiles.ts"
 
 const bodyOf = async (purpose: FileUpload["purpose"]): Promise<string> => {
@@ -50,6 +51,39 @@ describe("files", () => {
     const file = { use: "chat", reference: "uuid", filename: "a.pdf", contentType: "application/pdf" } as const
     assert.deepStrictEqual(mistral.filePart?.(part, file), { type: "file", file_id: "uuid" })
   })
+})
+
+it("batch jobs are read with times and files in either form, and without what they may lack", () => {
+  const plain = {
+    id: "job",
+    input_files: ["in"],
+    output_file: "out",
+    status: "SUCCESS",
+    errors: [],
+    created_at: 1_795_341_600,
+    started_at: 1_795_341_630,
+    completed_at: 1_795_341_660
+  }
+  const read = Result.getOrThrow(batches.decode(plain))
+  assert.deepInclude(read, { ended: true, createdAt: 1_795_341_600_000, results: ["out"] })
+  assert.deepInclude(read.object, {
+    status: "completed",
+    in_progress_at: 1_795_341_630,
+    completed_at: 1_795_341_660
+  })
+  const otherwise = {
+    ...plain,
+    output_file: { id: "out", object: "file" },
+    error_file: null,
+    status: "success",
+    errors: null,
+    created_at: "2026-11-22T10:00:00Z",
+    started_at: "2026-11-22T10:00:30Z",
+    completed_at: "2026-11-22T10:01:00Z"
+  }
+  assert.deepStrictEqual(Result.getOrThrow(batches.decode(otherwise)), read)
+  const bare = Result.getOrThrow(batches.decode({ id: "job", input_files: null, status: "QUEUED" }))
+  assert.deepInclude(bare, { ended: false, createdAt: null, inputs: [], results: [] })
 })
 
 it("what is not OpenAI's is not spoken", () => {

@@ -14,6 +14,7 @@ const statuses: Readonly<Record<string, string>> = {
   COMPLETED: "completed",
   FAILED: "failed",
   EXPIRED: "expired",
+  CANCELLING: "cancelling",
   CANCELLED: "cancelled"
 }
 
@@ -30,7 +31,7 @@ const remoteJob = (job: unknown): RemoteJob | null => {
   if (!isObject(job)) return null
   const { completed_at, created_at, endpoint, error, job_deadline, model_id } = job
   const id = textOf(job["id"])
-  const status = statuses[String(job["status"])]
+  const status = statuses[String(job["status"]).toUpperCase()]
   if (id === null || status === undefined) return null
   const input = textOf(job["input_file_id"])
   const made = (["output_file_id", "error_file_id"] as const).flatMap((role) => {
@@ -90,8 +91,11 @@ export const batches: BatchProtocol = {
     const job = remoteJob(isObject(body) && isObject(body["job"]) ? body["job"] : body)
     return job === null ? Result.fail("no batch object") : Result.succeed(job)
   },
-  decodePage: (body) =>
-    Array.isArray(body)
-      ? Result.succeed({ jobs: body.flatMap((job: unknown) => remoteJob(job) ?? []), next: null })
+  decodePage: (body) => {
+    // A bare array; elsewhere lists are objects.
+    const jobs = isObject(body) ? body["data"] : body
+    return Array.isArray(jobs)
+      ? Result.succeed({ jobs: jobs.flatMap((job: unknown) => remoteJob(job) ?? []), next: null })
       : Result.fail("no list of batch objects")
+  }
 }

@@ -127,7 +127,20 @@ describe("batches", () => {
       errors: null
     })
     assert.isTrue(Result.isFailure(batches.decode({ id: "batch-1", status: "ODD" })))
-    assert.isTrue(Result.isFailure(batches.decodePage({ data: [job] })))
+    assert.isTrue(Result.isFailure(batches.decodePage({ batches: [job] })))
+  })
+
+  it("are read with times and states in other spellings", () => {
+    const otherwise = {
+      ...job,
+      status: "completed",
+      created_at: 1_795_341_600,
+      completed_at: 1_795_341_660,
+      job_deadline: 1_795_428_000
+    }
+    const read = Result.getOrThrow(batches.decode(otherwise))
+    assert.deepStrictEqual(read, Result.getOrThrow(batches.decode({ ...job, created_at: "2026-11-22T10:00:00Z" })))
+    assert.deepStrictEqual(Result.getOrThrow(batches.decodePage({ data: [otherwise] })), { jobs: [read], next: null })
   })
 
   it("that fail say why", () => {

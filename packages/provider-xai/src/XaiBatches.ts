@@ -1,4 +1,7 @@
-/** xAI's batches as OpenAI's. There is no status: a batch is over when nothing of it is pending any more. */
+/**
+ * xAI's batches as OpenAI's. There is no status: a batch is over when nothing of it is pending any more. Servers that speak
+ * this wire may have one nevertheless, as a word beside counts of other names: where xAI's own are missing, the word is believed.
+ */
 import { type ForeignBatches, type ForeignJob, type ForeignResult, markKey } from "@omnifile/core/ForeignBatches"
 import { isObject, type JsonObject } from "@omnifile/core/Json"
 import type { ProviderCall } from "@omnifile/core/Provider"
@@ -23,13 +26,20 @@ const Batch = Schema.Struct({
         num_pending: Count,
         num_success: Count,
         num_error: Count,
-        num_cancelled: Count
+        num_cancelled: Count,
+        status: Text,
+        total_requests: Count,
+        completed_requests: Count,
+        failed_requests: Count
       })
     )
   )
 })
 
-const Page = Schema.Struct({ batches: Schema.Array(Batch), pagination_token: Text })
+const Page = Schema.Union([
+  Schema.Struct({ batches: Schema.Array(Batch), pagination_token: Text }),
+  Schema.Struct({ data: Schema.Array(Batch), pagination_token: Text })
+])
 
 const Results = Schema.Struct({
   results: Schema.Array(Schema.Record(Schema.String, Schema.Unknown)),
@@ -40,16 +50,27 @@ const decodeBatch = Schema.decodeUnknownResult(Batch)
 const decodeBatches = Schema.decodeUnknownResult(Page)
 const decodeResults = Schema.decodeUnknownResult(Results)
 
+/** How far a batch is, in the words of servers that have some. A batch whose requests all failed is over like others. */
+const ends: Readonly<Record<string, "completed" | "cancelled">> = {
+  COMPLETED: "completed",
+  FAILED: "completed",
+  CANCELLED: "cancelled"
+}
+
 const jobOf = ({ batch_id, cancel_time, create_time, expire_time, name, state }: typeof Batch.Type): ForeignJob => {
-  const requests = state?.num_requests ?? 0
-  // Until the input has been read there are no requests, and nothing that could be pending.
-  const ended = requests > 0 && (state?.num_pending ?? 0) === 0
+  const completed = state?.num_success ?? state?.completed_requests ?? 0
+  const failed = (state?.num_error ?? state?.failed_requests ?? 0) + (state?.num_cancelled ?? 0)
+  const pending = state?.num_pending ?? 0
+  const requests = state?.num_requests ?? state?.total_requests ?? pending + completed + failed
   const isCancelled = cancel_time !== null && cancel_time !== undefined
+  // Until the input has been read there are no requests, and nothing that could be pending.
+  const counted = requests > 0 && pending === 0 ? (isCancelled ? "cancelled" : "completed") : undefined
+  const told = typeof state?.num_requests === "number" ? null : state?.status
+  const end = typeof told === "string" ? ends[told.toUpperCase()] : counted
   const open = isCancelled ? "cancelling" : requests === 0 ? "validating" : "in_progress"
-  const status = ended ? (isCancelled ? "cancelled" : "completed") : open
   return {
     id: batch_id,
-    ended,
+    ended: end !== undefined,
     createdAt: millis(create_time),
     inputs: [],
     outputs: [],
@@ -58,14 +79,11 @@ const jobOf = ({ batch_id, cancel_time, create_time, expire_time, name, state }:
     requests: requests === 0 ? null : requests,
     results: [],
     object: {
-      status,
+      status: end ?? open,
       ...(requests > 0 ? { in_progress_at: seconds(create_time) } : {}),
       ...(isCancelled ? { cancelling_at: seconds(cancel_time) } : {}),
       expires_at: seconds(expire_time),
-      request_counts: {
-        completed: state?.num_success ?? 0,
-        failed: (state?.num_error ?? 0) + (state?.num_cancelled ?? 0)
-      }
+      request_counts: { completed, failed }
     }
   }
 }
@@ -133,7 +151,10 @@ export const batches: ForeignBatches = {
     ),
   decodePage: (body) =>
     decodeBatches(body).pipe(
-      Result.map((page) => ({ jobs: page.batches.map(jobOf), next: tokenOf(page.pagination_token) })),
+      Result.map((page) => ({
+        jobs: ("batches" in page ? page.batches : page.data).map(jobOf),
+        next: tokenOf(page.pagination_token)
+      })),
       Result.mapError(() => "no page of batches")
     ),
   results: {
@@ -148,10 +169,12 @@ export const batches: ForeignBatches = {
         Result.mapError(() => "no page of results")
       )
   },
-  result: ({ batch_request_id: key, batch_result: result, error_message: message }) => {
+  result: ({ batch_request_id, batch_result, custom_id, error: failed, error_message: message, response: bare }) => {
+    const key = batch_request_id ?? custom_id
     if (typeof key !== "string") return Result.fail("no result of a batch")
-    const { error, response } = isObject(result) ? result : {}
-    const answer = isObject(response) ? response["chat_get_completion"] : undefined
+    const { error, response } = isObject(batch_result) ? batch_result : { error: failed, response: undefined }
+    // Servers that have no envelope for answers of several kinds give the answer itself.
+    const answer = isObject(response) ? response["chat_get_completion"] : bare
     return Result.succeed(isObject(answer) ? { key, status: 200, answer, error: null } : failure(key, error, message))
   }
 }
