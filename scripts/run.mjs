@@ -129,7 +129,10 @@ const start = async (args) => {
     process.stderr.write(build.output)
     return build.code
   }
-  const server = await run(node(), [inRoot("apps/koa-server/dist/main.mjs"), ...args], { cwd: callerDirectory() })
+  // Memory for new objects, and of large buffers that are done with, is not to pile up: see docs/performance.md.
+  env.MALLOC_MMAP_THRESHOLD_ ??= "524288"
+  const program = ["--max-semi-space-size=16", inRoot("apps/koa-server/dist/main.mjs")]
+  const server = await run(node(), [...program, ...args], { cwd: callerDirectory() })
   return server.code
 }
 
