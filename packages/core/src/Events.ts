@@ -21,6 +21,7 @@ export class Events extends Context.Service<
 
 const make = Effect.gen(function* () {
   const { committed } = yield* Registry
+  const subscribe = Effect.flatMap(committed, PubSub.subscribe)
   const onEvents = stepsOf(yield* Hooks, "onEvent")
 
   /** One after the other, in the order of their making; what goes wrong in a hook is its own affair. */
@@ -31,10 +32,10 @@ const make = Effect.gen(function* () {
       { discard: true }
     )
   if (onEvents.length > 0) {
-    const subscription = yield* PubSub.subscribe(committed)
+    const subscription = yield* subscribe
     yield* Effect.forkScoped(Effect.forever(Effect.flatMap(PubSub.take(subscription), tell)))
   }
-  return Events.of({ stream: Stream.fromPubSub(committed), subscribe: PubSub.subscribe(committed) })
+  return Events.of({ stream: Stream.unwrap(Effect.map(committed, Stream.fromPubSub)), subscribe })
 })
 
 export const layer: Layer.Layer<Events, never, Hooks | Registry> = Layer.effect(Events, make)

@@ -81,7 +81,7 @@ export class Registry extends Context.Service<
       events?: ReadonlyArray<Event.Draft>
     ) => Effect.Effect<void, StorageError.StorageError>
     /** Events of this process, when they have been recorded. Who is too slow misses the oldest. */
-    readonly committed: PubSub.PubSub<Event.Event>
+    readonly committed: Effect.Effect<PubSub.PubSub<Event.Event>>
     /** A page of ready files, by creation time and then key. */
     readonly listFiles: (query: ListFiles) => Effect.Effect<ReadonlyArray<ManagedFile>, StorageError.StorageError>
     /**

@@ -18,7 +18,15 @@ export const make = Effect.fnUntraced(function* (
   outbox: RecordStore<Event.OutboxRecord>
 ) {
   const { events } = yield* Settings
-  const committed = yield* PubSub.sliding<Event.Event>(followed)
+  // Made for the first who follows: its room is taken all at once.
+  let following: PubSub.PubSub<Event.Event> | undefined
+  const committed = yield* Effect.cached(
+    Effect.tap(PubSub.sliding<Event.Event>(followed), (made) =>
+      Effect.sync(() => {
+        following = made
+      })
+    )
+  )
 
   /**
    * The cache must not show the old row after the commit, whatever becomes of the commit. An interruption waits
@@ -51,7 +59,7 @@ export const make = Effect.fnUntraced(function* (
   ) {
     const told = yield* Effect.forEach(drafts, identified)
     yield* commitRaw(events.outbox ? [...changes, ...told.map(toOutbox)] : changes)
-    yield* PubSub.publishAll(committed, told)
+    if (following !== undefined) yield* PubSub.publishAll(following, told)
   })
 
   const commit = (changes: ReadonlyArray<Change>, drafts: ReadonlyArray<Event.Draft> = []) =>
