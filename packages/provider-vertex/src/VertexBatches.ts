@@ -161,6 +161,7 @@ export const make = ({ name: bucket, prefix }: Bucket): ForeignBatches => {
       ),
     results: {
       _tag: "Lines",
+      areFiles: true,
       calls: ({ results }) =>
         results.map((file) => ({
           ...bodiless("batches.results", "GET", `/storage/v1/b/${bucket}/o/${ObjectName.inQuery(file)}?alt=media`),
