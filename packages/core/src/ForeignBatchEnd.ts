@@ -5,6 +5,7 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
@@ -18,7 +19,6 @@ import * as Ledger from "./ForeignBatchLedger.ts"
 import * as ForeignBatchRecall from "./ForeignBatchRecall.ts"
 import { lines, Reader } from "./ForeignBatchResults.ts"
 import type { ForeignBatches, ForeignJob } from "./ForeignBatches.ts"
-import * as SingleFlight from "./internal/singleFlight.ts"
 import type { Instance } from "./Instance.ts"
 import { type Job, type JobOutput, update } from "./Job.ts"
 import * as JobLease from "./JobLease.ts"
@@ -120,9 +120,11 @@ const make = Effect.gen(function* () {
   const jobs = yield* Jobs
   const lease = yield* JobLease.make
   const recall = yield* ForeignBatchRecall.make
+  const scope = yield* Effect.scope
   const sync = yield* JobSync
   const upstream = yield* Upstream
-  const once = yield* SingleFlight.make<Job, ContentUnavailable | ProviderError | StorageError>()
+  /** The batches that this process ends now. */
+  const running = new Map<string, Fiber.Fiber<Job, ContentUnavailable | ProviderError | StorageError>>()
 
   /** All results, one after the other. */
   const resultsOf = Effect.fnUntraced(function* (target: ProviderAccount, batches: ForeignBatches, remote: ForeignJob) {
@@ -266,7 +268,17 @@ const make = Effect.gen(function* () {
   })
 
   return ForeignBatchEnd.of({
-    finish: (job, target, batches, remote) => once(job.key, end(job, target, batches, remote)),
+    finish: Effect.fnUntraced(function* (job, target, batches, remote) {
+      const known = running.get(job.key)
+      if (known !== undefined) return yield* Fiber.join(known)
+      const started = yield* end(job, target, batches, remote).pipe(
+        Effect.ensuring(Effect.sync(() => running.delete(job.key))),
+        Effect.forkIn(scope)
+      )
+      // A fiber that ended at once has been taken from the map before it got there.
+      if (started.pollUnsafe() === undefined) running.set(job.key, started)
+      return yield* Fiber.join(started)
+    }),
     discard: (job) => Effect.catch(remove(job), unremoved),
     tidy
   })

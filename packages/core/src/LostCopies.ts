@@ -3,9 +3,9 @@
  * a copy is asked once, however many calls come upon it at the same moment.
  */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as CopyLoss from "./CopyLoss.ts"
 import * as CopyProbe from "./CopyProbe.ts"
-import * as SingleFlight from "./internal/singleFlight.ts"
 import { findReplica, type ManagedFile, type Replica } from "./ManagedFile.ts"
 import type { ProviderError } from "./ProviderError.ts"
 import { Registry } from "./Registry.ts"
@@ -18,7 +18,8 @@ export const make = Effect.gen(function* () {
   const replication = yield* Replication
   const { forget } = yield* CopyLoss.make
   const { isGone } = yield* CopyProbe.make
-  const once = yield* SingleFlight.make<ManagedFile | undefined, StorageError>()
+  const scope = yield* Effect.scope
+  const running = new Map<string, Fiber.Fiber<ManagedFile | undefined, StorageError>>()
 
   const look = Effect.fnUntraced(function* (
     target: ProviderAccount,
@@ -42,7 +43,23 @@ export const make = Effect.gen(function* () {
      * the provider. Undefined if it is still good, or there is nothing to make another of. `only` if the call names no
      * other copy.
      */
-    rowWithout: (target: ProviderAccount, file: ManagedFile, copy: Replica, refused: ProviderError, only: boolean) =>
-      once([file.key, copy.account, copy.remoteId].join(" "), look(target, file, copy, refused, only))
+    rowWithout: Effect.fnUntraced(function* (
+      target: ProviderAccount,
+      file: ManagedFile,
+      copy: Replica,
+      refused: ProviderError,
+      only: boolean
+    ) {
+      const key = [file.key, copy.account, copy.remoteId].join(" ")
+      const known = running.get(key)
+      if (known !== undefined) return yield* Fiber.join(known)
+      const started = yield* look(target, file, copy, refused, only).pipe(
+        Effect.ensuring(Effect.sync(() => running.delete(key))),
+        Effect.forkIn(scope)
+      )
+      // A fiber that ended at once has been taken from the map before it got there.
+      if (started.pollUnsafe() === undefined) running.set(key, started)
+      return yield* Fiber.join(started)
+    })
   }
 })

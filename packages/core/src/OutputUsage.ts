@@ -1,13 +1,13 @@
 /** What a job has used by the count of its output, for providers whose own object does not say. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type { Job } from "./Job.ts"
 import { Jobs } from "./Jobs.ts"
 import * as LineReader from "./LineReader.ts"
 import { Upstream } from "./Upstream.ts"
 import * as Usage from "./Usage.ts"
 import type { Bytes } from "./Bytes.ts"
-import * as SingleFlight from "./internal/singleFlight.ts"
 
 /** An output that takes longer to read is not counted. */
 const patience = Duration.seconds(40)
@@ -27,7 +27,8 @@ const sum = async (content: Bytes): Promise<Usage.Tokens | null> => {
 export const make = Effect.gen(function* () {
   const jobs = yield* Jobs
   const upstream = yield* Upstream
-  const once = yield* SingleFlight.make<Usage.Tokens | null, never>()
+  const scope = yield* Effect.scope
+  const running = new Map<string, Fiber.Fiber<Usage.Tokens | null>>()
 
   const count = (job: Job, output: string) =>
     Effect.gen(function* () {
@@ -45,6 +46,16 @@ export const make = Effect.gen(function* () {
 
   return {
     /** The tokens of an output, null if it counts none. Whoever asks at the same moment shares one reading of it. */
-    of: (job: Job, output: string) => once(job.key, count(job, output))
+    of: Effect.fnUntraced(function* (job: Job, output: string) {
+      const known = running.get(job.key)
+      if (known !== undefined) return yield* Fiber.join(known)
+      const started = yield* count(job, output).pipe(
+        Effect.ensuring(Effect.sync(() => running.delete(job.key))),
+        Effect.forkIn(scope)
+      )
+      // A fiber that ended at once has been taken from the map before it got there.
+      if (started.pollUnsafe() === undefined) running.set(job.key, started)
+      return yield* Fiber.join(started)
+    })
   }
 })

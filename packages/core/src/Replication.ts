@@ -6,9 +6,9 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { AccountFailure } from "./CallError.ts"
-import * as SingleFlight from "./internal/singleFlight.ts"
 import { Catalog } from "./Catalog.ts"
 import * as CopyMetrics from "./CopyMetrics.ts"
 import { type CopySource, describe } from "./CopySource.ts"
@@ -67,8 +67,9 @@ const make = Effect.gen(function* () {
   const registry = yield* Registry
   const settings = yield* Settings
   const upload = yield* CopyUpload
+  const scope = yield* Effect.scope
   const ordinary = callLead(settings)
-  const once = yield* SingleFlight.make<Replica, AccountFailure | StorageError>()
+  const shared = new Map<string, Fiber.Fiber<Replica, AccountFailure | StorageError>>()
 
   /** Takes the copy upon us if nobody alive has it in hand; leaves the row while somebody has. */
   const claim = Effect.fnUntraced(function* (key: string, account: string, source: CopySource | undefined, lead: Lead) {
@@ -166,8 +167,23 @@ const make = Effect.gen(function* () {
   }
 
   /** The one upload that all who ask at this moment share. */
-  const flight = (key: string, account: string, source: CopySource | undefined, lead: Lead) =>
-    once(uploadOf(key, account, source?.variant ?? originalVariant), copy(key, account, source, lead))
+  const flight = Effect.fnUntraced(function* (
+    key: string,
+    account: string,
+    source: CopySource | undefined,
+    lead: Lead
+  ) {
+    const name = uploadOf(key, account, source?.variant ?? originalVariant)
+    const running = shared.get(name)
+    if (running !== undefined) return yield* Fiber.join(running)
+    const started = yield* copy(key, account, source, lead).pipe(
+      Effect.ensuring(Effect.sync(() => shared.delete(name))),
+      Effect.forkIn(scope)
+    )
+    // A fiber that ended at once has been taken from the map before it got there.
+    if (started.pollUnsafe() === undefined) shared.set(name, started)
+    return yield* Fiber.join(started)
+  })
 
   return Replication.of({
     canCopy,

@@ -5,12 +5,12 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type { BlobStore } from "./BlobStore.ts"
 import type { CallError } from "./CallError.ts"
 import type { Catalog } from "./Catalog.ts"
 import type { ForeignBatchEnd } from "./ForeignBatchEnd.ts"
-import * as SingleFlight from "./internal/singleFlight.ts"
 import type { Instance } from "./Instance.ts"
 import { type Job, update } from "./Job.ts"
 import { Jobs } from "./Jobs.ts"
@@ -65,8 +65,20 @@ const make = Effect.gen(function* () {
   const lease = yield* JobLease.make
   const { attend, begin, complete, settled, statesOf, unlessLost } = yield* SplitMaking.make
   const removal = yield* Removal
+  const scope = yield* Effect.scope
   const { jobs: timing } = yield* Settings
-  const once = yield* SingleFlight.make<Job | undefined, Failure>()
+  /** What this process does now, by the batch. */
+  const running = new Map<string, Fiber.Fiber<Job | undefined, Failure>>()
+
+  /** Callers at the same moment share the work, which goes on when they leave. */
+  const once = Effect.fnUntraced(function* (key: string, work: Effect.Effect<Job | undefined, Failure>) {
+    const known = running.get(key)
+    if (known !== undefined) return yield* Fiber.join(known)
+    const started = yield* work.pipe(Effect.ensuring(Effect.sync(() => running.delete(key))), Effect.forkIn(scope))
+    // A fiber that ended at once has been taken from the map before it got there.
+    if (started.pollUnsafe() === undefined) running.set(key, started)
+    return yield* Fiber.join(started)
+  })
 
   /** Takes away the files of the parts, which nobody but us has seen. */
   const discard = Effect.fnUntraced(function* (batch: Job) {

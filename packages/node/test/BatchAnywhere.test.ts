@@ -6,7 +6,6 @@ import * as MistralEmulator from "@omnifile/testkit/MistralEmulator"
 import * as XaiEmulator from "@omnifile/testkit/XaiEmulator"
 import type OpenAI from "openai"
 import { BadRequestError, toFile } from "openai"
-import * as BatchLines from "./support/batchLines.ts"
 import * as Wires from "./support/wires.ts"
 
 const wires: ReadonlyArray<Wires.Wire> = [
@@ -24,6 +23,21 @@ beforeAll(async () => {
   world = await Wires.install(wires)
 })
 afterAll(() => world.close())
+
+interface Line {
+  readonly custom_id: string
+  readonly response: { readonly status_code: number; readonly body: OpenAI.ChatCompletion } | null
+  readonly error: { readonly code: string; readonly message: string } | null
+}
+
+const linesOf = async (id: string | null | undefined): Promise<ReadonlyArray<Line>> => {
+  if (id === null || id === undefined) return []
+  const text = await (await world.client.files.content(id)).text()
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Line)
+}
 
 const upload = async (lines: ReadonlyArray<unknown>) =>
   world.client.files.create({
@@ -62,7 +76,7 @@ describe.each(wires.map(({ name }) => name))("a batch on %s", (model) => {
     const ended = await end(model, created.id)
     assert.strictEqual(ended.status, "completed")
     assert.deepEqual(ended.request_counts, { total: 4, completed: 4, failed: 0 })
-    const output = await BatchLines.read(world.client, ended.output_file_id)
+    const output = await linesOf(ended.output_file_id)
     assert.sameMembers(
       output.map(({ custom_id }) => custom_id),
       names
@@ -94,8 +108,8 @@ describe.each(wires.map(({ name }) => name))("a batch on %s", (model) => {
     assert.include(["cancelling", "finalizing", "cancelled"], cancelled.status)
     const ended = await end(model, created.id)
     assert.strictEqual(ended.status, "cancelled")
-    const output = await BatchLines.read(world.client, ended.output_file_id)
-    const errors = await BatchLines.read(world.client, ended.error_file_id)
+    const output = await linesOf(ended.output_file_id)
+    const errors = await linesOf(ended.error_file_id)
     assert.sameMembers(
       [...output, ...errors].map(({ custom_id }) => custom_id),
       ["a", "b", "c"]
@@ -114,7 +128,7 @@ describe.each(wires.map(({ name }) => name))("the making of a batch on %s", (mod
     assert.strictEqual(world.emulator(model).batches(model).length, before + 1)
     const ended = await end(model, created.id)
     assert.strictEqual(ended.status, "completed")
-    assert.strictEqual((await BatchLines.read(world.client, ended.output_file_id)).length, 2)
+    assert.strictEqual((await linesOf(ended.output_file_id)).length, 2)
   })
 })
 
@@ -145,7 +159,7 @@ describe.each(translated)("a translated batch on %s", (model) => {
     const ended = await end(model, created.id)
     assert.strictEqual(ended.status, "completed")
     assert.deepEqual(ended.request_counts, { total: 4, completed: 3, failed: 1 })
-    const output = await BatchLines.read(world.client, ended.output_file_id)
+    const output = await linesOf(ended.output_file_id)
     const byId = new Map(output.map((result) => [result.custom_id, result]))
     assert.sameMembers([...byId.keys()], ["first ü/1", "x".repeat(100), "tool"])
     const first = byId.get("first ü/1")
@@ -156,7 +170,7 @@ describe.each(translated)("a translated batch on %s", (model) => {
     const [call] = byId.get("tool")?.response?.body.choices[0]?.message.tool_calls ?? []
     assert.strictEqual(call?.type === "function" ? call.function.arguments : "", '{"city":"Oslo"}')
 
-    const [refused, ...others] = await BatchLines.read(world.client, ended.error_file_id)
+    const [refused, ...others] = await linesOf(ended.error_file_id)
     assert.deepStrictEqual(others, [])
     assert.strictEqual(refused?.custom_id, "two at once")
     assert.strictEqual(refused?.error?.code, "invalid_request")

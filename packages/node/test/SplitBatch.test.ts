@@ -2,8 +2,8 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as AnthropicEmulator from "@omnifile/testkit/AnthropicEmulator"
 import * as OpenAIEmulator from "@omnifile/testkit/OpenAIEmulator"
+import type OpenAI from "openai"
 import { BadRequestError, ConflictError, toFile } from "openai"
-import * as BatchLines from "./support/batchLines.ts"
 import * as Wires from "./support/wires.ts"
 
 const names = ["openai", "anthropic"] as const
@@ -16,6 +16,21 @@ beforeAll(async () => {
   ])
 })
 afterAll(() => world.close())
+
+interface Line {
+  readonly custom_id: string
+  readonly response: { readonly status_code: number; readonly body: OpenAI.ChatCompletion } | null
+  readonly error: { readonly code: string; readonly message: string } | null
+}
+
+const linesOf = async (id: string | null | undefined): Promise<ReadonlyArray<Line>> => {
+  if (id === null || id === undefined) return []
+  const text = await (await world.client.files.content(id)).text()
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Line)
+}
 
 const idsOf = (count: number) => Array.from({ length: count }, (_, index) => `line ${index}`)
 
@@ -81,7 +96,7 @@ describe("a batch that may be split", () => {
     const [ended] = looks
     assert.deepStrictEqual(ended?.request_counts, { total: 20, completed: 20, failed: 0 })
     assert.isNotOk(ended?.error_file_id)
-    const output = await BatchLines.read(world.client, ended?.output_file_id)
+    const output = await linesOf(ended?.output_file_id)
     assert.sameMembers(
       output.map(({ custom_id }) => custom_id),
       idsOf(20)
@@ -104,7 +119,7 @@ describe("a batch that may be split", () => {
     advance("openai")
     const ended = await world.client.batches.retrieve(created.id)
     assert.strictEqual(ended.status, "completed")
-    const output = await BatchLines.read(world.client, ended.output_file_id)
+    const output = await linesOf(ended.output_file_id)
     assert.sameMembers(
       output.map(({ custom_id }) => custom_id),
       idsOf(4)

@@ -6,7 +6,6 @@ import * as HostSuite from "@omnifile/testkit/HostSuite"
 import { json } from "node:stream/consumers"
 import { APIError, toFile } from "openai"
 import type OpenAI from "openai"
-import * as BatchLines from "./support/batchLines.ts"
 import * as Vendor from "./support/vendor.ts"
 
 const project = "/v1/projects/p/locations/europe-west1"
@@ -115,6 +114,17 @@ const create = async ({ client }: Vendor.Vendor, lines: ReadonlyArray<unknown>):
   })
 }
 
+interface Line {
+  readonly custom_id: string
+  readonly response: { readonly body: OpenAI.ChatCompletion } | null
+  readonly error: { readonly code: string; readonly message: string } | null
+}
+
+const linesOf = async ({ client }: Vendor.Vendor, id: string | null | undefined): Promise<ReadonlyArray<Line>> => {
+  const text = await (await client.files.content(id ?? "")).text()
+  return text.split("\n").flatMap((each) => (each === "" ? [] : [JSON.parse(each) as Line]))
+}
+
 describe("a batch on Vertex AI", () => {
   it("brings every result back under the client's own names, and names files by their objects", async () => {
     const { close, vendor, vertex } = await startAll()
@@ -133,7 +143,7 @@ describe("a batch on Vertex AI", () => {
       const ended = await vendor.client.batches.retrieve(created.id)
       assert.strictEqual(ended.status, "completed")
       assert.deepEqual(ended.request_counts, { total: 3, completed: 2, failed: 1 })
-      const output = await BatchLines.read(vendor.client, ended.output_file_id)
+      const output = await linesOf(vendor, ended.output_file_id)
       assert.deepStrictEqual(
         output.map(({ custom_id, response }) => [custom_id, response?.body.choices[0]?.message.content?.slice(0, 40)]),
         [
@@ -142,7 +152,7 @@ describe("a batch on Vertex AI", () => {
         ]
       )
       assert.strictEqual(output[1]?.response?.body.usage?.total_tokens, 12)
-      const [refused, ...others] = await BatchLines.read(vendor.client, ended.error_file_id)
+      const [refused, ...others] = await linesOf(vendor, ended.error_file_id)
       assert.deepStrictEqual(others, [])
       assert.strictEqual(refused?.custom_id, "two")
       assert.strictEqual(refused?.error?.message, "Bad Request: it is refused")
@@ -158,7 +168,7 @@ describe("a batch on Vertex AI", () => {
       await vendor.client.batches.cancel(created.id)
       const ended = await vendor.client.batches.retrieve(created.id)
       assert.strictEqual(ended.status, "cancelled")
-      const errors = await BatchLines.read(vendor.client, ended.error_file_id)
+      const errors = await linesOf(vendor, ended.error_file_id)
       assert.deepStrictEqual(
         errors.map(({ error }) => error?.code),
         ["batch_cancelled", "batch_cancelled"]
